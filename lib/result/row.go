@@ -1,0 +1,84 @@
+// Package result holds what experiments produce: plain rows, one per evaluated setting, kept as
+// JSON Lines by sweeps and benchmarks and read by tables and figures. It knows no models and no
+// tensors. Its main calls are ReadFile and WriteFile, Wilson for the uncertainty of an accuracy and
+// Pareto for the rows that no other row beats.
+package result
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// None is the method of a base model, which fuses nothing.
+const None = "none"
+
+// Row is one evaluation of a model under a fusion setting, a flat JSON object.
+type Row struct {
+	Model  string `json:"model"`
+	Method string `json:"method"`
+	// Label names the row's method in legends and tables; empty, Series makes a name up.
+	Label string `json:"label,omitempty"`
+	// Fusion is the setting, as in FUSION.json.
+	Fusion  json.RawMessage `json:"fusion,omitempty"`
+	Dataset string          `json:"dataset"`
+	Split   string          `json:"split"`
+	// Samples is the number of images behind AccuracyTop1; 0 where it is not known.
+	Samples int    `json:"samples"`
+	Seed    int64  `json:"seed"`
+	Backend string `json:"backend"`
+	// GMACs are 1e9 multiply-accumulates per image, the papers' "FLOPs".
+	GMACs float64 `json:"gmacs"`
+	// AccuracyTop1 is a fraction, in [0, 1].
+	AccuracyTop1 float64 `json:"accuracy_top1"`
+	// Tokens leave each block, protected ones included.
+	Tokens          []int   `json:"tokens,omitempty"`
+	ImagesPerSecond float64 `json:"images_per_second,omitempty"`
+	// Provenance identifies what the row was made with.
+	Provenance string `json:"provenance,omitempty"`
+}
+
+// Validate returns an error for each value that cannot be: no model or method, a fraction outside
+// of [0, 1], a negative count, a fusion setting that is no JSON object.
+func (r Row) Validate() error {
+	var errs []error
+	refuse := func(bad bool, key string, value any, want string) {
+		if bad {
+			errs = append(errs, fmt.Errorf("%s is %q: want %s", key, fmt.Sprint(value), want))
+		}
+	}
+	refuse(r.Model == "", "model", r.Model, "a name")
+	refuse(r.Method == "", "method", r.Method, "a name")
+	refuse(r.Samples < 0, "samples", r.Samples, "a count")
+	refuse(!(r.GMACs >= 0) || math.IsInf(r.GMACs, 0), "gmacs", r.GMACs, "a number from 0 on")
+	refuse(!(r.AccuracyTop1 >= 0 && r.AccuracyTop1 <= 1), "accuracy_top1", r.AccuracyTop1, "a fraction in [0, 1]")
+	refuse(!(r.ImagesPerSecond >= 0) || math.IsInf(r.ImagesPerSecond, 0), "images_per_second", r.ImagesPerSecond, "a number from 0 on")
+	refuse(slices.ContainsFunc(r.Tokens, func(n int) bool { return n < 0 }), "tokens", r.Tokens, "counts")
+	if len(r.Fusion) > 0 {
+		var object map[string]json.RawMessage
+		err := json.Unmarshal(r.Fusion, &object)
+		refuse(err != nil || object == nil, "fusion", string(r.Fusion), `an object such as {"method":"none"}`)
+	}
+	return errors.Join(errs...)
+}
+
+// Base returns the row of the base model that r is to be compared with: the same model, dataset and
+// split, method "none", and the same seed where there is one. It is false where rows hold none.
+func Base(rows []Row, r Row) (Row, bool) {
+	var found Row
+	ok := false
+	for _, b := range rows {
+		if b.Method != None || b.Model != r.Model || b.Dataset != r.Dataset || b.Split != r.Split {
+			continue
+		}
+		if b.Seed == r.Seed {
+			return b, true
+		}
+		if !ok {
+			found, ok = b, true
+		}
+	}
+	return found, ok
+}
