@@ -1,0 +1,72 @@
+package datasets
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// progress shows how a download gets on: a bar on a terminal, elsewhere a line for each quarter.
+// Nothing is shown before the first at.
+type progress struct {
+	out         io.Writer
+	name        string
+	total, done int64
+	bar         *progressbar.ProgressBar
+	started     bool
+	quarters    int64 // shown
+}
+
+func newProgress(out io.Writer, name string, total int64) *progress {
+	return &progress{out: out, name: name, total: total}
+}
+
+// at says that done bytes are there, on beginning and on beginning again.
+func (p *progress) at(done int64) {
+	if !p.started {
+		p.started = true
+		p.quarters = done * 4 / p.total
+		if file, ok := p.out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+			p.bar = progressbar.NewOptions64(p.total,
+				progressbar.OptionSetWriter(p.out),
+				progressbar.OptionSetDescription(p.name),
+				progressbar.OptionShowBytes(true),
+				progressbar.OptionSetWidth(30),
+				progressbar.OptionThrottle(100*time.Millisecond),
+				progressbar.OptionUseANSICodes(false),
+				progressbar.OptionOnCompletion(func() { fmt.Fprintln(p.out) }))
+		} else {
+			fmt.Fprintf(p.out, "downloading %s: %s of %s\n", p.name, megabytes(done), megabytes(p.total))
+		}
+	}
+	p.done = done
+	if p.bar != nil {
+		p.bar.Set64(min(done, p.total))
+	}
+}
+
+// add says that n more bytes are there.
+func (p *progress) add(n int) {
+	p.done += int64(n)
+	if p.bar != nil {
+		p.bar.Set64(min(p.done, p.total))
+		return
+	}
+	if quarters := min(p.done*4/p.total, 4); quarters > p.quarters {
+		p.quarters = quarters
+		fmt.Fprintf(p.out, "downloading %s: %d%%\n", p.name, 25*quarters)
+	}
+}
+
+// end leaves the terminal at the beginning of a line.
+func (p *progress) end() {
+	if p.bar != nil && !p.bar.IsFinished() {
+		fmt.Fprintln(p.out)
+	}
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
