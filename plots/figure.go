@@ -1,0 +1,167 @@
+// Package plots draws the figures of token fusion experiments from plain values: FLOPsAccuracy from
+// result rows, FusedTokens from an image and the groups its patches were fused into. A Figure wraps
+// plots of gonum/plot, which can be changed as any other, and becomes PNG, SVG or PDF. Colours are
+// Okabe and Ito's, told apart by the colour-blind too, and never the only difference.
+package plots
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgpdf"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+const (
+	dpi                 = 150           // pixels an inch: a figure of text width has 960
+	textWidth           = 6.4 * vg.Inch // of a notebook's column
+	margin    vg.Length = 5             // around each plot
+)
+
+// Figure is a plot with its legend beneath it, or several figures in a row or a column. It shows
+// itself in a notebook by notebook.Show.
+type Figure struct {
+	// Plot is the picture; nil where the figure only holds others. Change it as any gonum plot.
+	Plot *plot.Plot
+	// Parts are the figures side by side, or one beneath another.
+	Parts   []*Figure
+	stacked bool
+
+	Width, Height vg.Length
+	// Alt says in words what is to be seen.
+	Alt string
+
+	legend []legendEntry
+}
+
+// String returns the figure in words.
+func (f *Figure) String() string { return f.Alt }
+
+// Strip puts figures side by side.
+func Strip(figures ...*Figure) *Figure {
+	strip := join(figures)
+	for _, f := range figures {
+		strip.Width += f.Width
+		strip.Height = max(strip.Height, f.Height)
+	}
+	return strip
+}
+
+// Stack puts figures one beneath another.
+func Stack(figures ...*Figure) *Figure {
+	stack := join(figures)
+	stack.stacked = true
+	for _, f := range figures {
+		stack.Width = max(stack.Width, f.Width)
+		stack.Height += f.Height
+	}
+	return stack
+}
+
+func join(figures []*Figure) *Figure {
+	joined := &Figure{Parts: figures}
+	var alts []string
+	for _, f := range figures {
+		if f.Alt != "" && !slices.Contains(alts, f.Alt) {
+			alts = append(alts, f.Alt)
+		}
+	}
+	joined.Alt = strings.Join(alts, "; ")
+	return joined
+}
+
+// Draw draws the figure from the upper left corner of the canvas.
+func (f *Figure) Draw(c draw.Canvas) {
+	if f.Plot != nil {
+		c := draw.Crop(c, margin, -margin, margin, -margin)
+		beneath := legendHeight(f.legend, c.Size().X)
+		f.Plot.Draw(draw.Crop(c, 0, 0, beneath, 0))
+		drawLegend(draw.Crop(c, 0, 0, 0, beneath-c.Size().Y), f.legend)
+	}
+	at := vg.Point{X: c.Min.X, Y: c.Max.Y}
+	for _, part := range f.Parts {
+		part.Draw(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
+			Min: vg.Point{X: at.X, Y: at.Y - part.Height},
+			Max: vg.Point{X: at.X + part.Width, Y: at.Y},
+		}})
+		if f.stacked {
+			at.Y -= part.Height
+		} else {
+			at.X += part.Width
+		}
+	}
+}
+
+// PNG returns the figure as a PNG file, 150 pixels an inch.
+func (f *Figure) PNG() ([]byte, error) { return f.encode(".png") }
+
+// SVG returns the figure as an SVG file. Its text is text, in whichever sans-serif font the viewer
+// has.
+func (f *Figure) SVG() ([]byte, error) { return f.encode(".svg") }
+
+// Save writes the figure to a file, whole or not at all, in the format that the extension of its
+// name says: .png, .svg or .pdf.
+func (f *Figure) Save(path string) error {
+	picture, err := f.encode(strings.ToLower(filepath.Ext(path)))
+	if err != nil {
+		return fmt.Errorf("%w: cannot save %q", err, path)
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("plots: %w", err)
+	}
+	defer os.Remove(temp.Name()) // fails once renamed, as it should
+	_, writeErr := temp.Write(picture)
+	if err := cmp.Or(writeErr, temp.Chmod(0o644), temp.Close()); err != nil {
+		return fmt.Errorf("plots: %w", err)
+	}
+	if err := os.Rename(temp.Name(), path); err != nil {
+		return fmt.Errorf("plots: %w", err)
+	}
+	return nil
+}
+
+// encode draws the figure in the format of a file extension.
+func (f *Figure) encode(extension string) (picture []byte, err error) {
+	// gonum/plot panics on what a user can set, such as a logarithmic axis through 0.
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("plots: cannot draw the figure: %v", reason)
+		}
+	}()
+	if !(f.Width > 0 && f.Height > 0) {
+		return nil, errors.New("plots: the figure has no size: set Width and Height")
+	}
+	var canvas vg.CanvasWriterTo
+	switch extension {
+	case ".png":
+		canvas = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(f.Width, f.Height), vgimg.UseDPI(dpi))}
+	case ".svg":
+		canvas = vgsvg.NewWith(vgsvg.UseWH(f.Width, f.Height))
+	case ".pdf":
+		canvas = vgpdf.New(f.Width, f.Height)
+	default:
+		return nil, fmt.Errorf("plots: unknown picture format %q: use .png, .svg or .pdf", extension)
+	}
+	f.Draw(draw.NewCanvas(canvas, f.Width, f.Height))
+	var file bytes.Buffer
+	if _, err := canvas.WriteTo(&file); err != nil {
+		return nil, fmt.Errorf("plots: %w", err)
+	}
+	if extension == ".svg" {
+		// vgsvg names the one font that it measured with; these are as wide, or at least as plain.
+		return bytes.ReplaceAll(file.Bytes(), []byte("font-family:Liberation Sans;"),
+			[]byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
+	}
+	return file.Bytes(), nil
+}
