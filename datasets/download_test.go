@@ -1,0 +1,304 @@
+package datasets
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func sum(content []byte) string {
+	s := sha256.Sum256(content)
+	return hex.EncodeToString(s[:])
+}
+
+// ranges serves content as a good server does, with ranges.
+func ranges(content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "file", time.Time{}, bytes.NewReader(content))
+	}
+}
+
+// plain serves the whole, whatever range is asked for.
+func plain(content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+		w.Write(content)
+	}
+}
+
+// inPieces promises all that is asked for, and breaks the connection after so many bytes.
+func inPieces(content []byte, most int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ranges(content)(&brokenWriter{w, most}, r)
+	}
+}
+
+type brokenWriter struct {
+	http.ResponseWriter
+	left int
+}
+
+func (b *brokenWriter) Write(p []byte) (int, error) {
+	if len(p) <= b.left {
+		b.left -= len(p)
+		return b.ResponseWriter.Write(p)
+	}
+	b.ResponseWriter.Write(p[:b.left])
+	b.ResponseWriter.(http.Flusher).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+func serve(t *testing.T, handler http.HandlerFunc) string {
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL + "/file.gz"
+}
+
+func TestDownload(t *testing.T) {
+	content := counting(100_000)
+	other := flipped(content, 5)
+	tests := map[string]struct {
+		handler http.HandlerFunc
+		part    []byte // there from an earlier call
+		want    string // error; empty: the file
+		kept    int    // bytes of the part kept after an error
+	}{
+		"good":                              {handler: ranges(content)},
+		"resumed":                           {handler: ranges(content), part: content[:60_000]},
+		"part already whole":                {handler: ranges(content), part: content},
+		"part damaged":                      {handler: ranges(content), part: other[:60_000]},
+		"part whole but damaged":            {handler: ranges(content), part: other},
+		"part too long":                     {handler: ranges(content), part: append(content[:len(content):len(content)], 1)},
+		"cut off, resumed at once":          {handler: inPieces(content, 30_000)},
+		"server knows no ranges":            {handler: plain(content), part: content[:60_000]},
+		"server resumes elsewhere":          {handler: shifted(content), part: content[:60_000]},
+		"server refuses the range":          {handler: unsatisfiable(content), part: content[:60_000]},
+		"cut off again and again":           {handler: inPieces(content, 10_000), want: "cut off at byte 50000 of 100000, which are kept", kept: 50_000},
+		"wrong checksum":                    {handler: ranges(other), want: "its SHA-256 is"},
+		"wrong checksum, resumed":           {handler: ranges(flipped(content, -5)), part: content[:60_000], want: "its SHA-256 is"},
+		"shorter than it should be":         {handler: plain(content[:99_999]), want: "the server offers 99999 bytes, not 100000"},
+		"longer than it should be":          {handler: plain(append(content[:len(content):len(content)], 1)), want: "the server offers 100001 bytes, not 100000"},
+		"no length, ends early, then fails": {handler: chunked(content[:70_000]), want: `the server answers "503 Service Unavailable"`, kept: 70_000},
+		"no length, no end":                 {handler: endless, want: "the server sends more than 100000 bytes"},
+		"not found":                         {handler: http.NotFound, want: `the server answers "404 Not Found"`},
+		"not found, with a part":            {handler: http.NotFound, part: content[:60_000], want: "404", kept: 60_000},
+		"server error":                      {handler: failing, want: `the server answers "500 Internal Server Error"`},
+		"declared as gzip, taken as it is":  {handler: encoded(content)},
+		"range where none was asked for":    {handler: shifted(content)},
+		"always the wrong range":            {handler: alwaysShifted(content), want: "the server cannot resume"},
+		"a page in its place, status is OK": {handler: plain([]byte("<html>log in first</html>")), want: "the server offers 25 bytes"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := serve(t, test.handler)
+			path := filepath.Join(t.TempDir(), "new", "file.gz")
+			if test.part != nil {
+				os.MkdirAll(filepath.Dir(path), 0o755)
+				if err := os.WriteFile(path+".part", test.part, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := download(t.Context(), remoteFile{url, int64(len(content)), sum(content)}, path, io.Discard)
+			if test.want == "" {
+				checkFile(t, err, path, content)
+				return
+			}
+			checkError(t, err, test.want, url)
+			if _, err := os.Stat(path); err == nil {
+				t.Error("the file is there in spite of the error")
+			}
+			if name != "no length, no end" && fileSize(path+".part") != int64(test.kept) {
+				t.Errorf("%d bytes kept, want %d", fileSize(path+".part"), test.kept)
+			}
+			// A server that got well gives the file, whatever was left behind.
+			file := remoteFile{serve(t, ranges(content)), int64(len(content)), sum(content)}
+			checkFile(t, download(t.Context(), file, path, io.Discard), path, content)
+		})
+	}
+}
+
+// checkFile wants the content at path, and no part beside it.
+func checkFile(t *testing.T, err error, path string, content []byte) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, content) {
+		t.Error("the file has another content")
+	}
+	if _, err := os.Stat(path + ".part"); err == nil {
+		t.Error("the part is still there")
+	}
+}
+
+func shifted(content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Range") == "" {
+			w.Write(content)
+			return
+		}
+		alwaysShifted(content)(w, r)
+	}
+}
+
+func alwaysShifted(content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes 10-%d/%d", len(content)-1, len(content)))
+		w.WriteHeader(http.StatusPartialContent)
+		w.Write(content[10:])
+	}
+}
+
+func unsatisfiable(content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Range") == "" {
+			w.Write(content)
+			return
+		}
+		w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+	}
+}
+
+func chunked(content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Range") != "" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		w.(http.Flusher).Flush()
+		w.Write(content)
+	}
+}
+
+func encoded(content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Write(content)
+	}
+}
+
+func endless(w http.ResponseWriter, _ *http.Request) {
+	for {
+		if _, err := w.Write(make([]byte, 32<<10)); err != nil {
+			return
+		}
+	}
+}
+
+func failing(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "on fire", http.StatusInternalServerError)
+}
+
+func TestDownloadAsksOnlyForWhatIsMissing(t *testing.T) {
+	content := counting(1000)
+	var asked []string
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Header.Get("Range"))
+		ranges(content)(w, r)
+	})
+	path := filepath.Join(t.TempDir(), "file.gz")
+	if err := os.WriteFile(path+".part", content[:600], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	file := remoteFile{url, 1000, sum(content)}
+	for range 2 { // the second time it is there
+		checkFile(t, download(t.Context(), file, path, io.Discard), path, content)
+	}
+	if got := strings.Join(asked, " "); got != "bytes=600-" {
+		t.Errorf("asked for %q", got)
+	}
+}
+
+func TestDownloadReplacesADamagedFile(t *testing.T) {
+	content := counting(1000)
+	path := filepath.Join(t.TempDir(), "file.gz")
+	if err := os.WriteFile(path, flipped(content, 3), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	file := remoteFile{serve(t, ranges(content)), 1000, sum(content)}
+	checkFile(t, download(t.Context(), file, path, io.Discard), path, content)
+}
+
+func TestDownloadCancelledThenResumed(t *testing.T) {
+	content := counting(100_000)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	hanging := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100000")
+		w.Write(content[:40_000])
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	path := filepath.Join(t.TempDir(), "file.gz")
+	// Cancelled once something has come.
+	watch := writerFunc(func(p []byte) {
+		if bytes.Contains(p, []byte("25%")) {
+			cancel()
+		}
+	})
+	err := download(ctx, remoteFile{hanging, 100_000, sum(content)}, path, watch)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v, want the context's", err)
+	}
+	if fileSize(path+".part") == 0 || fileSize(path) != 0 {
+		t.Error("want a part and no file")
+	}
+	checkFile(t, download(t.Context(), remoteFile{serve(t, ranges(content)), 100_000, sum(content)}, path, io.Discard), path, content)
+}
+
+// Locks are between open files, so calls within one process take turns as processes do.
+func TestDownloadTakesTurns(t *testing.T) {
+	content := counting(100_000)
+	var requests atomic.Int32
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		ranges(content)(w, r)
+	})
+	path := filepath.Join(t.TempDir(), "file.gz")
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if err := download(t.Context(), remoteFile{url, 100_000, sum(content)}, path, io.Discard); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	checkFile(t, nil, path, content)
+	if requests.Load() != 1 {
+		t.Errorf("%d requests, want 1", requests.Load())
+	}
+}
+
+func TestDownloadShowsProgress(t *testing.T) {
+	content := counting(2_000_000)
+	var out bytes.Buffer
+	path := filepath.Join(t.TempDir(), "file.gz")
+	if err := download(t.Context(), remoteFile{serve(t, ranges(content)), 2_000_000, sum(content)}, path, &out); err != nil {
+		t.Fatal(err)
+	}
+	want := "downloading file.gz: 0.0 MB of 2.0 MB\n" +
+		"downloading file.gz: 25%\ndownloading file.gz: 50%\ndownloading file.gz: 75%\ndownloading file.gz: 100%\n"
+	if out.String() != want {
+		t.Errorf("progress:\n%s", out.String())
+	}
+}
