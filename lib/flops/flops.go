@@ -1,0 +1,83 @@
+// Package flops counts the multiply-accumulates of a model under a fusion method.
+//
+// The unit is the papers': one multiply-accumulate is one, what they print as FLOPs. Counted are, as
+// by fvcore, the matrix products, the patch embedding, the matching of the method, and layer norms as
+// 5 per element; nothing else.
+package flops
+
+import (
+	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/vit"
+)
+
+// Count is the cost of one image.
+type Count struct {
+	Model    string  `json:"model,omitempty"`
+	Layers   []Layer `json:"layers"`
+	Embed    int     `json:"patch_embedding_macs"`
+	Head     int     `json:"head_macs"` // last norm and heads
+	Matching int     `json:"matching_macs"`
+	Total    int     `json:"total_macs"`
+	GMACs    float64 `json:"gmacs"`
+}
+
+// Layer is the cost of one block.
+type Layer struct {
+	Index    int `json:"layer"`
+	Entering int `json:"tokens_entering"`
+	Leaving  int `json:"tokens_leaving"`
+	MACs     int `json:"macs"`
+	Matching int `json:"matching_macs"` // the part of MACs that chooses the tokens to fuse
+}
+
+// Of counts a model's configuration under a method.
+func Of(c vit.Config, method fusion.Method) (Count, error) {
+	steps, counts, err := vit.Plan(c, method)
+	if err != nil {
+		return Count{}, err
+	}
+	rows, cols := c.Grid()
+	out := Count{Embed: rows * cols * c.Channels * c.PatchSize * c.PatchSize * c.Dim}
+	tokens := c.Tokens()
+	for i, step := range steps {
+		layer := Layer{Index: i, Entering: tokens, Leaving: counts[i], MACs: block(c, step, tokens, counts[i])}
+		if step != nil {
+			layer.Matching = step.Matching
+			layer.MACs += step.Matching
+		}
+		out.Layers = append(out.Layers, layer)
+		out.Matching += layer.Matching
+		out.Total += layer.MACs
+		tokens = counts[i]
+	}
+	out.Head = norm(tokens, c.Dim) + c.Protected()*c.Classes*c.Dim
+	out.Total += out.Embed + out.Head
+	out.GMACs = float64(out.Total) / 1e9
+	return out, nil
+}
+
+// block is one transformer block that n tokens enter and m leave, without the matching.
+func block(c vit.Config, step *fusion.Step, n, m int) int {
+	d := c.Dim
+	// maps: queries, keys and their product over n tokens; values: projected, mixed over n tokens.
+	maps := func(n int) int { return norm(n, d) + 2*n*d*d + n*n*d }
+	values := func(n int) int { return n*d*d + n*n*d }
+	project := func(n int) int { return n * d * d }
+	mlp := func(n int) int { return norm(n, d) + 2*n*d*c.Hidden() }
+	place := fusion.Place("")
+	if step != nil {
+		place = step.Place
+	}
+	switch place {
+	case fusion.AheadApproximate:
+		return maps(n) + norm(m, d) + values(m) + project(m) + mlp(m)
+	case fusion.AheadPrecise:
+		return maps(n) + maps(m) + values(m) + project(m) + mlp(m)
+	case fusion.BetweenAttentionAndMLP:
+		return maps(n) + values(n) + project(n) + mlp(m)
+	}
+	return maps(n) + values(n) + project(n) + mlp(n)
+}
+
+// norm is a layer norm, 5 per element as fvcore counts it.
+func norm(tokens, dim int) int { return 5 * tokens * dim }

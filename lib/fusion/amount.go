@@ -1,0 +1,92 @@
+package fusion
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Amount is how many tokens a layer removes: a count, or a ratio below 1 of the tokens that are not
+// protected.
+type Amount float64
+
+// count turns an amount into the number of tokens that a layer of MCTF removes, as the official code
+// does and in its order: if fewer than 10 tokens would be left the amount becomes tokens-10 (the raw
+// value is compared, so a ratio is caught only where there are 10 tokens or fewer); a ratio becomes
+// trunc((tokens-protected) * ratio); at most half of the unprotected tokens go. Below 10 tokens
+// nothing is fused.
+func (r Amount) count(tokens, protected int) int {
+	const floor = 10
+	amount := float64(r)
+	if float64(tokens)-amount < floor {
+		amount = float64(tokens - floor)
+	}
+	if amount > 0 && amount < 1 {
+		amount = math.Trunc(float64(tokens-protected) * amount)
+	}
+	return max(0, min(int(amount), (tokens-protected)/2))
+}
+
+// amounts is `r` in FUSION.json: one value, or one per layer named.
+type amounts []Amount
+
+func (r *amounts) UnmarshalJSON(data []byte) error {
+	var one float64
+	if err := json.Unmarshal(data, &one); err == nil {
+		*r = amounts{Amount(one)}
+		return nil
+	}
+	var many []float64
+	if err := json.Unmarshal(data, &many); err != nil || len(many) == 0 {
+		return fmt.Errorf("want a number or a list of numbers, got %s", data)
+	}
+	*r = nil
+	for _, v := range many {
+		*r = append(*r, Amount(v))
+	}
+	return nil
+}
+
+func (r amounts) MarshalJSON() ([]byte, error) {
+	if len(r) == 1 {
+		return json.Marshal(float64(r[0]))
+	}
+	return json.Marshal([]Amount(r))
+}
+
+// at returns the value for the i-th of n layers.
+func (r amounts) at(i int) Amount {
+	if len(r) == 1 {
+		return r[0]
+	}
+	return r[i]
+}
+
+func (r amounts) validate(name string, layers int, low, high float64) error {
+	if len(r) > 1 && len(r) != layers {
+		return fmt.Errorf("fusion: %s has %d values for %d layers: give one value, or one per layer", name, len(r), layers)
+	}
+	for _, v := range r {
+		if f := float64(v); math.IsNaN(f) || f < low || f > high {
+			return fmt.Errorf("fusion: %s is %v, want %v to %v", name, f, low, high)
+		}
+	}
+	return nil
+}
+
+// validateLayers checks a list of layer numbers against a depth; depth 0 means not known yet.
+func validateLayers(layers []int, depth int) error {
+	for i, l := range layers {
+		if l < 0 {
+			return fmt.Errorf("fusion: layer %d: layers count from 0", l)
+		}
+		if depth > 0 && l >= depth {
+			return fmt.Errorf("fusion: layer %d of a model with %d layers: layers count from 0 to %d", l, depth, depth-1)
+		}
+		if slices.Contains(layers[:i], l) {
+			return fmt.Errorf("fusion: layer %d is named twice", l)
+		}
+	}
+	return nil
+}

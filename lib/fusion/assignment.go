@@ -1,0 +1,94 @@
+package fusion
+
+import (
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// Assignment says into which fused token each token goes, and with which share. It is decided once
+// and applied to everything that belongs to the tokens.
+type Assignment struct {
+	slot      *Node // [batch, tokens], the fused token that takes it, -1 for a token that is dropped
+	weight    *Node // [batch, tokens], its share there
+	member    *Node // [batch, fused, tokens], 1 where a token goes into a fused token
+	maximum   bool  // pool by the maximum over the group instead of the weighted sum
+	remaining int
+}
+
+// assign makes an Assignment of slots [batch, tokens] and unnormalised weights [batch, tokens];
+// with normalise the weights of each fused token are scaled to sum to 1. No gradient flows through
+// either.
+func assign(slot, weight *Node, remaining int, normalise bool) *Assignment {
+	a := &Assignment{slot: StopGradient(slot), weight: StopGradient(weight), remaining: remaining}
+	b, t := slot.Shape().Dimensions[0], slot.Shape().Dimensions[1]
+	full := shapes.Make(slot.DType(), b, remaining, t)
+	a.member = ConvertDType(Equal(BroadcastToShape(InsertAxes(a.slot, 1), full), Iota(slot.Graph(), full, 1)), slot.DType())
+	if normalise {
+		// Shares are normalised before they meet the tokens, so that a token alone in its group has
+		// a share of exactly 1 and passes through unchanged.
+		total := EinsumAxes(a.member, a.weight, [][2]int{{2, 1}}, [][2]int{{0, 0}}) // [b, f]
+		own := EinsumAxes(a.member, total, [][2]int{{1, 1}}, [][2]int{{0, 0}})      // [b, t]
+		a.weight = Div(a.weight, Where(Equal(own, ZerosLike(own)), OnesLike(own), own))
+	}
+	return a
+}
+
+// Remaining is the number of fused tokens.
+func (a *Assignment) Remaining() int { return a.remaining }
+
+// Slot returns, for each token, the fused token that takes it, [batch, tokens], -1 where dropped.
+func (a *Assignment) Slot() *Node { return a.slot }
+
+// Member returns the source map of this step, 0/1, [batch, fused tokens, tokens].
+func (a *Assignment) Member() *Node { return a.member }
+
+// Tokens pools tokens [batch, tokens, dim] -> [batch, fused tokens, dim].
+func (a *Assignment) Tokens(x *Node) *Node {
+	if a.maximum {
+		return a.max(x)
+	}
+	share := Mul(x, BroadcastToShape(InsertAxes(a.weight, -1), x.Shape()))
+	return EinsumAxes(a.member, share, [][2]int{{2, 1}}, [][2]int{{0, 0}})
+}
+
+// Sum adds up what belongs to the tokens of each group, [batch, tokens, n] -> [batch, fused tokens, n]:
+// sizes, and source maps [batch, tokens, patches].
+func (a *Assignment) Sum(x *Node) *Node {
+	return EinsumAxes(a.member, x, [][2]int{{2, 1}}, [][2]int{{0, 0}})
+}
+
+// Spread gives each token what its group has: [batch, fused tokens, dim] -> [batch, tokens, dim].
+// With it the fused map never needs to be formed: applying it to values v of fused tokens is
+// Tokens(map Spread(v)).
+func (a *Assignment) Spread(x *Node) *Node {
+	return EinsumAxes(a.member, x, [][2]int{{1, 1}}, [][2]int{{0, 0}})
+}
+
+// Map fuses an attention map with its tokens, [batch, heads, tokens, tokens] ->
+// [batch, heads, fused tokens, fused tokens]: columns (keys) are summed, rows (queries) pooled as
+// the tokens are.
+func (a *Assignment) Map(attn *Node) *Node {
+	columns := EinsumAxes(attn, a.member, [][2]int{{3, 2}}, [][2]int{{0, 0}}) // [b, h, t, f]
+	d := columns.Shape().Dimensions
+	rows := Reshape(TransposeAllAxes(columns, 0, 2, 1, 3), d[0], d[2], d[1]*d[3])
+	pooled := a.Tokens(rows) // [b, f, h*f]
+	return TransposeAllAxes(Reshape(pooled, d[0], a.remaining, d[1], d[3]), 0, 2, 1, 3)
+}
+
+// max pools x [batch, tokens, dim] by the maximum over each group.
+func (a *Assignment) max(x *Node) *Node {
+	d := x.Shape().Dimensions
+	full := []int{d[0], a.remaining, d[1], d[2]}
+	spread := BroadcastToDims(InsertAxes(x, 1), full...)
+	member := BroadcastToDims(InsertAxes(a.member, -1), full...)
+	absent := Infinity(x.Graph(), x.DType(), -1)
+	return ReduceMax(Where(GreaterThan(member, ZerosLike(member)), spread, BroadcastToDims(absent, full...)), 2)
+}
+
+// shapeOf returns the shape [batch, tokens, last] for tokens x.
+func shapeOf(x *Node, last int) shapes.Shape {
+	return shapes.Make(x.DType(), x.Shape().Dimensions[0], x.Shape().Dimensions[1], last)
+}
+
+// PoolsByMaximum reports whether groups are pooled by their maximum, which does not commute with sums.
+func (a *Assignment) PoolsByMaximum() bool { return a.maximum }

@@ -1,0 +1,113 @@
+package fusion
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// Criterion scores the pairs of a token of A and a token of B; MCTF multiplies its criteria
+// (arXiv 2403.10030, eq. 4). Larger scores fuse sooner.
+type Criterion struct {
+	Name string
+	// Tau is the temperature: a score s enters the product as s^(1/Tau). 0 switches the criterion off.
+	Tau float64
+	// Score returns [batch, A, B] for the evidence of A and of B, or nil where it has nothing to say
+	// (sizes before the first fusion).
+	Score func(a, b Evidence) *Node
+	// Token, if set instead of Score, values single tokens, [batch, tokens], positive; the score of
+	// a pair is the product of the two values, each divided by the largest of the image.
+	Token func(e Evidence) *Node
+}
+
+// Similarity is ((cos(x_a, x_b) + 1) / 2)^(1/tau) on the residual stream (MCTF eq. 5).
+func Similarity(tau float64) Criterion {
+	return Criterion{Name: "similarity", Tau: tau, Score: func(a, b Evidence) *Node {
+		return MulScalar(OnePlus(cosines(a.X, b.X)), 0.5)
+	}}
+}
+
+// Informativeness fuses tokens that receive little attention: i_t = 1 / (attention received by t,
+// mean over heads and queries), as (i_a i_b)^(1/tau) after division by the largest (MCTF eq. 6).
+func Informativeness(tau float64) Criterion {
+	return Criterion{Name: "informativeness", Tau: tau, Token: func(e Evidence) *Node {
+		return Reciprocal(e.Received)
+	}}
+}
+
+// Size fuses tokens that stand for few patches: z_t = 1/size, as (z_a z_b)^(1/tau) after division by
+// the largest (MCTF eq. 7). Before the first fusion it has nothing to say.
+func Size(tau float64) Criterion {
+	return Criterion{Name: "size", Tau: tau, Token: func(e Evidence) *Node {
+		if e.Size == nil {
+			return nil
+		}
+		return Reciprocal(Squeeze(e.Size, -1))
+	}}
+}
+
+// scores multiplies the criteria over all pairs: [batch, A, B]. Pairs all score 1 when every
+// criterion is off.
+func scores(criteria []Criterion, e Evidence) *Node {
+	a, b := e.split()
+	shape := shapes.Make(e.X.DType(), a.X.Shape().Dimensions[0], a.X.Shape().Dimensions[1], b.X.Shape().Dimensions[1])
+	product := Ones(e.X.Graph(), shape)
+	for _, c := range criteria {
+		if c.Tau == 0 {
+			continue
+		}
+		if c.Token != nil {
+			value := c.Token(e)
+			if value == nil {
+				continue
+			}
+			value = Div(value, BroadcastToShape(ReduceAndKeep(value, ReduceMax, -1), value.Shape()))
+			va, vb := split(value)
+			va, vb = power(va, c.Tau), power(vb, c.Tau)
+			product = Mul(product, Mul(
+				BroadcastToShape(InsertAxes(va, -1), shape), BroadcastToShape(InsertAxes(vb, 1), shape)))
+			continue
+		}
+		score := c.Score(a, b)
+		if score == nil {
+			continue
+		}
+		if !score.Shape().Equal(shape) {
+			panic(fmt.Errorf("fusion: criterion %q scored %s, want %s", c.Name, score.Shape(), shape))
+		}
+		product = Mul(product, power(score, c.Tau))
+	}
+	return StopGradient(product)
+}
+
+// power is s^(1/tau).
+func power(s *Node, tau float64) *Node {
+	if tau == 1 {
+		return s
+	}
+	return PowScalar(s, 1/tau)
+}
+
+// cosines returns the cosine of each pair of a [batch, A, dim] and b [batch, B, dim]: [batch, A, B].
+func cosines(a, b *Node) *Node {
+	unit := func(x *Node) *Node {
+		norm := Sqrt(ReduceAndKeep(Square(x), ReduceSum, -1))
+		return Div(x, BroadcastToShape(Where(IsZero(norm), OnesLike(norm), norm), x.Shape()))
+	}
+	return EinsumAxes(unit(a), unit(b), [][2]int{{2, 2}}, [][2]int{{0, 0}})
+}
+
+// split restricts the evidence to set A and set B; attention maps stay whole.
+func (e Evidence) split() (a, b Evidence) {
+	a, b = Evidence{Attention: e.Attention}, Evidence{Attention: e.Attention}
+	for _, f := range []struct{ all, a, b **Node }{
+		{&e.X, &a.X, &b.X}, {&e.Received, &a.Received, &b.Received},
+		{&e.FromClass, &a.FromClass, &b.FromClass}, {&e.Keys, &a.Keys, &b.Keys}, {&e.Size, &a.Size, &b.Size},
+	} {
+		if *f.all != nil {
+			*f.a, *f.b = split(*f.all)
+		}
+	}
+	return a, b
+}

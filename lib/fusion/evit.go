@@ -1,0 +1,123 @@
+package fusion
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// EViT keeps the patches that the class token attends to (Liang et al., arXiv 2202.07800, ICLR 2022):
+// ceil(rate * patches) tokens in descending class attention. The others fuse into one token, their sum
+// weighted by that attention (not divided by it), which goes last and is from then on a token like any
+// other.
+type EViT struct {
+	// KeepRate is the share of patches that a layer keeps.
+	KeepRate float64
+	// KeepRatePerLayer replaces KeepRate by one value per entry of Layers.
+	KeepRatePerLayer []float64
+	// Layers that reduce, counted from 0; nil is 3, 6, 9.
+	Layers []int
+	// Drop loses the inattentive tokens instead of fusing them.
+	Drop bool
+}
+
+func (EViT) Name() string                { return "evit" }
+func (EViT) ProportionalAttention() bool { return false }
+
+func (m EViT) layers() []int {
+	if m.Layers == nil {
+		return []int{3, 6, 9}
+	}
+	return m.Layers
+}
+
+func (m EViT) rates() amounts {
+	if m.KeepRatePerLayer == nil {
+		return amounts{Amount(m.KeepRate)}
+	}
+	var all amounts
+	for _, r := range m.KeepRatePerLayer {
+		all = append(all, Amount(r))
+	}
+	return all
+}
+
+// Step keeps the attentive tokens; it needs a class token. Where nothing would be dropped nothing
+// happens.
+func (m EViT) Step(at Layer) (*Step, error) {
+	if err := m.validate(at.Depth); err != nil {
+		return nil, err
+	}
+	i := slices.Index(m.layers(), at.Index)
+	if i < 0 {
+		return nil, nil
+	}
+	if at.Protected == 0 {
+		return nil, fmt.Errorf("fusion: evit ranks tokens by the attention of the class token, which this model does not have")
+	}
+	patches := at.Tokens - at.Protected
+	keep := int(math.Ceil(float64(m.rates().at(i)) * float64(patches)))
+	if keep >= patches {
+		return nil, nil
+	}
+	remaining := at.Protected + keep
+	if !m.Drop {
+		remaining++
+	}
+	return &Step{
+		Place:     BetweenAttentionAndMLP,
+		Remaining: remaining,
+		Assign: func(e Evidence) *Assignment {
+			g, batch := e.X.Graph(), e.X.Shape().Dimensions[0]
+			index := iota(g, batch, at.Tokens)
+			order := rank(e.FromClass, index, at.Protected) // protected ones rank last
+			kept, protected := LessThan(order, scalar(g, keep)), LessThan(index, scalar(g, at.Protected))
+			other := AddScalar(ZerosLike(index), -1)
+			if !m.Drop {
+				other = AddScalar(ZerosLike(index), remaining-1)
+			}
+			slot := Where(protected, index, Where(kept, AddScalar(order, at.Protected), other))
+			alone := ConvertDType(Or(protected, kept), dtypes.Float32)
+			weight := Add(alone, Mul(OneMinus(alone), e.FromClass))
+			return assign(slot, weight, remaining, false)
+		},
+	}, nil
+}
+
+func (m EViT) validate(depth int) error {
+	if err := m.rates().validate("keep_rate", len(m.layers()), 0, 1); err != nil {
+		return err
+	}
+	return validateLayers(m.layers(), depth)
+}
+
+type evitJSON struct {
+	Method   string  `json:"method"`
+	KeepRate amounts `json:"keep_rate"`
+	Layers   []int   `json:"layers"`
+	Fuse     bool    `json:"fuse_inattentive"`
+}
+
+func (m EViT) MarshalJSON() ([]byte, error) {
+	return json.Marshal(evitJSON{"evit", m.rates(), m.layers(), !m.Drop})
+}
+
+func parseEViT(data []byte) (Method, error) {
+	in := evitJSON{KeepRate: amounts{0.7}, Fuse: true}
+	if err := strict(data, &in); err != nil {
+		return nil, err
+	}
+	m := EViT{Layers: in.Layers, Drop: !in.Fuse}
+	if len(in.KeepRate) == 1 {
+		m.KeepRate = float64(in.KeepRate[0])
+	} else {
+		for _, r := range in.KeepRate {
+			m.KeepRatePerLayer = append(m.KeepRatePerLayer, float64(r))
+		}
+	}
+	return m, m.validate(0)
+}

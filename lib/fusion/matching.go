@@ -1,0 +1,142 @@
+package fusion
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// matching is bipartite soft matching: the tokens at even positions (A) against those at odd
+// positions (B), each pair with a score, the best pairs fused (ToMe, arXiv 2210.09461, section 3),
+// in one direction or in both (MCTF, arXiv 2403.10030, section 3.2).
+type matching struct {
+	scores    *Node // [batch, A, B], larger fuses sooner
+	tokens    int
+	giveA     int // tokens of A that fuse into B, those with the highest best scores
+	giveB     int // tokens of B that then fuse into the A left, taking along what they received
+	protected int
+	// rows protects the first `protected` rows of A, as MCTF's official code does, instead of the
+	// first `protected` tokens of the sequence.
+	rows bool
+	// rankB orders the B left by descending best score instead of by position.
+	rankB bool
+}
+
+// slots returns the fused token that takes each token, [batch, tokens], and how many there are.
+//
+// Order: protected tokens, A left in position order (by descending best score where nothing is
+// protected, as the official codes do), B left.
+func (m matching) slots() (slot *Node, remaining int) {
+	g, batch := m.scores.Graph(), m.scores.Shape().Dimensions[0]
+	countA, countB := m.scores.Shape().Dimensions[1], m.scores.Shape().Dimensions[2]
+	pinnedA, pinnedB := m.pinned()
+	remaining = m.tokens - m.giveA - m.giveB
+
+	scores := m.scores
+	lowest := Infinity(g, scores.DType(), -1)
+	indexA, indexB := iota(g, batch, countA), iota(g, batch, countB)
+	forbidden := Or(
+		BroadcastToShape(InsertAxes(LessThan(indexA, scalar(g, pinnedA)), -1), withBool(scores.Shape())),
+		BroadcastToShape(InsertAxes(LessThan(indexB, scalar(g, pinnedB)), 1), withBool(scores.Shape())))
+	scores = Where(forbidden, BroadcastToShape(lowest, scores.Shape()), scores)
+
+	// A gives to B.
+	bestA := ReduceMax(scores, 2)                               // [b, A]
+	partnerA := ConvertDType(ArgMax(scores, 2), dtypes.Float32) // [b, A], a position in B
+	rankA := rank(bestA, indexA, pinnedA)                       // [b, A], 0 is the highest score
+	givesA := LessThan(rankA, scalar(g, m.giveA))               // [b, A]
+	stays := ConvertDType(LogicalNot(givesA), dtypes.Float32)   // [b, A]
+	slotA := Sub(rankA, scalar(g, m.giveA))                     // in the order of their scores
+	if m.protected > 0 {
+		slotA = sumBefore(stays) // in position order
+	}
+
+	// B gives to the A left.
+	left := BroadcastToShape(InsertAxes(givesA, -1), withBool(scores.Shape()))
+	rest := Where(left, BroadcastToShape(lowest, scores.Shape()), scores)
+	bestB := ReduceMax(rest, 1)                               // [b, B]
+	partnerB := ConvertDType(ArgMax(rest, 1), dtypes.Float32) // [b, B], a position in A
+	rankB := rank(bestB, indexB, pinnedB)                     // [b, B]
+	givesB := LessThan(rankB, scalar(g, m.giveB))             // [b, B]
+	slotB := AddScalar(rankB, pinnedB+countA-m.giveA-m.giveB)
+	if !m.rankB {
+		slotB = AddScalar(indexB, countA-m.giveA)
+	}
+
+	// The protected tokens of B go in front with those of A: order is 0, 1, 2, ... again.
+	if pinnedB > 0 {
+		slotA = Where(LessThan(indexA, scalar(g, pinnedA)), MulScalar(indexA, 2), AddScalar(slotA, pinnedB))
+		slotB = Where(LessThan(indexB, scalar(g, pinnedB)), AddScalar(MulScalar(indexB, 2), 1), slotB)
+	}
+	// A group can chain, a2 -> b1 -> a0, so B's slots must be final before A's givers look them up.
+	slotB = Where(givesB, lookup(slotA, partnerB), slotB)
+	slotA = Where(givesA, lookup(slotB, partnerA), slotA)
+	return interleave(slotA, slotB, m.tokens), remaining
+}
+
+// pinned returns how many leading members of A and of B are protected.
+func (m matching) pinned() (a, b int) {
+	if m.rows {
+		return m.protected, 0
+	}
+	return (m.protected + 1) / 2, m.protected / 2
+}
+
+// rank returns #{j: s_j > s_i} + #{j < i: s_j = s_i} for scores [batch, n]: 0 for the highest,
+// ties to the lower index. A comparison matrix of a hundred by a hundred is cheap on every backend,
+// where a sort is not. The first `pinned` scores never take part: they rank behind all others.
+func rank(score, index *Node, pinned int) *Node {
+	batch, n := score.Shape().Dimensions[0], score.Shape().Dimensions[1]
+	full := shapes.Make(score.DType(), batch, n, n)
+	other := BroadcastToShape(InsertAxes(score, 1), full)
+	own := BroadcastToShape(InsertAxes(score, 2), full)
+	otherIndex := BroadcastToShape(InsertAxes(index, 1), full)
+	ownIndex := BroadcastToShape(InsertAxes(index, 2), full)
+	ahead := Or(GreaterThan(other, own), And(Equal(other, own), LessThan(otherIndex, ownIndex)))
+	if pinned > 0 {
+		// Compared by position alone where either is pinned, so that no rank is taken twice.
+		g := score.Graph()
+		otherPinned := LessThan(otherIndex, scalar(g, pinned))
+		ownPinned := LessThan(ownIndex, scalar(g, pinned))
+		ahead = Where(ownPinned, Or(LogicalNot(otherPinned), LessThan(otherIndex, ownIndex)),
+			And(LogicalNot(otherPinned), ahead))
+	}
+	return ReduceSum(ConvertDType(ahead, dtypes.Float32), 2)
+}
+
+// sumBefore returns for each position the sum of x [batch, n] over the positions before it.
+func sumBefore(x *Node) *Node {
+	n := x.Shape().Dimensions[1]
+	before := ConvertDType(ShapedLowerTriangular(x.Graph(), n, n, -1), x.DType()) // [own, other]
+	return EinsumAxes(x, before, [][2]int{{1, 1}}, nil)
+}
+
+// lookup returns table[index] for table [batch, n] and index [batch, m] holding whole numbers. It
+// is a comparison and a sum, which XLA's CPU runs faster than a gather.
+func lookup(table, index *Node) *Node {
+	batch, n, m := table.Shape().Dimensions[0], table.Shape().Dimensions[1], index.Shape().Dimensions[1]
+	full := shapes.Make(table.DType(), batch, m, n)
+	hit := Equal(BroadcastToShape(InsertAxes(index, 2), full), Iota(table.Graph(), full, 2))
+	return ReduceSum(Where(hit, BroadcastToShape(InsertAxes(table, 1), full), Zeros(table.Graph(), full)), 2)
+}
+
+// interleave puts A [batch, ceil(tokens/2)] and B [batch, floor(tokens/2)] back in token order.
+func interleave(a, b *Node, tokens int) *Node {
+	batch, countA, countB := a.Shape().Dimensions[0], a.Shape().Dimensions[1], b.Shape().Dimensions[1]
+	if countB < countA {
+		b = Concatenate([]*Node{b, Zeros(b.Graph(), shapes.Make(b.DType(), batch, countA-countB))}, 1)
+	}
+	both := Reshape(Stack([]*Node{a, b}, 2), batch, 2*countA)
+	return Slice(both, AxisRange(), AxisRange(0, tokens))
+}
+
+// split returns the rows of x [batch, tokens, ...] at even and at odd positions.
+func split(x *Node) (a, b *Node) {
+	return Slice(x, AxisRange(), AxisRange().Stride(2)), Slice(x, AxisRange(), AxisRangeToEnd(1).Stride(2))
+}
+
+func iota(g *Graph, batch, n int) *Node { return Iota(g, shapes.Make(dtypes.Float32, batch, n), 1) }
+
+func scalar(g *Graph, value int) *Node { return Scalar(g, dtypes.Float32, value) }
+
+func withBool(s shapes.Shape) shapes.Shape { return shapes.Make(dtypes.Bool, s.Dimensions...) }

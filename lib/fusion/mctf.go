@@ -1,0 +1,232 @@
+package fusion
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// MCTF is Multi-criteria Token Fusion with one-step-ahead attention (Lee et al., arXiv 2403.10030,
+// CVPR 2024): the pairs to fuse are chosen by similarity, informativeness and size together, matched
+// in both directions, pooled by attention and size, and by the attention map of the very layer that
+// they enter. The zero value of every field but R is the published setting.
+type MCTF struct {
+	// R is the number of tokens that each layer removes, or a ratio below 1.
+	R float64
+	// RPerLayer replaces R by one value per entry of Layers.
+	RPerLayer []float64
+	// Layers that fuse, counted from 0; nil is all but the first.
+	Layers []int
+	// Criteria whose product scores the pairs; nil is Similarity(1), Informativeness(20), Size(40).
+	Criteria []Criterion
+	// Unidirectional lets only A give to B.
+	Unidirectional bool
+	// Pooling of the tokens that fuse; empty is PoolAttention.
+	Pooling Pooling
+	// OneStepAhead is AheadApproximate (also when empty), AheadPrecise or AfterBlock.
+	OneStepAhead Place
+	// PlainAttention leaves the sizes out of the attention; they stay in score and pooling.
+	PlainAttention bool
+	// ProtectedRule is ProtectTokens (also when empty) or ProtectRows.
+	ProtectedRule ProtectedRule
+}
+
+// ProtectedRule says which tokens `protected` means when there is more than one.
+type ProtectedRule string
+
+const (
+	// ProtectTokens protects the first tokens of the sequence: class and distillation token.
+	ProtectTokens ProtectedRule = "tokens"
+	// ProtectRows protects the first rows of set A, that is tokens 0, 2, ..., as the official code does.
+	ProtectRows ProtectedRule = "rows"
+)
+
+// Pooling says how the tokens of a group become one. Sizes add up in each.
+type Pooling string
+
+const (
+	PoolAttention Pooling = "attention" // weights: attention received times size (MCTF eq. 9)
+	PoolSize      Pooling = "size"      // weights: size, as in ToMe
+	PoolMean      Pooling = "mean"      // of this layer's tokens, sizes ignored
+	PoolMax       Pooling = "max"       // the maximum of each component
+)
+
+// PublishedCriteria are MCTF's criteria with the published temperatures.
+func PublishedCriteria() []Criterion {
+	return []Criterion{Similarity(1), Informativeness(20), Size(40)}
+}
+
+func (MCTF) Name() string { return "mctf" }
+
+// ProportionalAttention is on unless PlainAttention is set.
+func (m MCTF) ProportionalAttention() bool { return !m.PlainAttention }
+
+// Step fuses r tokens in the layers named; see Amount for how r is clamped.
+func (m MCTF) Step(at Layer) (*Step, error) {
+	if err := m.validate(at.Depth); err != nil {
+		return nil, err
+	}
+	layers := m.Layers
+	if layers == nil {
+		for l := 1; l < at.Depth; l++ {
+			layers = append(layers, l)
+		}
+	}
+	if err := m.amounts().validate("r", len(layers), 0, math.MaxInt32); err != nil {
+		return nil, err
+	}
+	i := slices.Index(layers, at.Index)
+	if i < 0 {
+		return nil, nil
+	}
+	r := m.amounts().at(i).count(at.Tokens, at.Protected)
+	r = min(r, m.room(at))
+	if r == 0 {
+		return nil, nil
+	}
+	countA, countB := (at.Tokens+1)/2, at.Tokens/2
+	return &Step{
+		Place:     orDefault(m.OneStepAhead, AheadApproximate),
+		Remaining: at.Tokens - r,
+		Matching:  countA * countB * at.Dim,
+		Assign:    func(e Evidence) *Assignment { return m.assign(e, at, r) },
+	}, nil
+}
+
+// room is how many tokens can go without touching a protected one. It binds only for ProtectRows
+// with many protected tokens, where the official code would fuse them.
+func (m MCTF) room(at Layer) int {
+	if m.ProtectedRule != ProtectRows {
+		return at.Tokens
+	}
+	return max(0, (at.Tokens+1)/2-at.Protected)
+}
+
+func (m MCTF) assign(e Evidence, at Layer, r int) *Assignment {
+	criteria := m.Criteria
+	if criteria == nil {
+		criteria = PublishedCriteria()
+	}
+	match := matching{
+		scores: scores(criteria, e), tokens: at.Tokens, giveA: r / 2, giveB: r - r/2,
+		protected: at.Protected, rows: m.ProtectedRule == ProtectRows, rankB: true,
+	}
+	if m.Unidirectional {
+		match.giveA, match.giveB, match.rankB = r, 0, false
+	}
+	slot, remaining := match.slots()
+	pooling := orDefault(m.Pooling, PoolAttention)
+	a := assign(slot, pooling.weights(e), remaining, true)
+	a.maximum = pooling == PoolMax
+	return a
+}
+
+// weights returns the unnormalised share of each token in its group, [batch, tokens].
+func (p Pooling) weights(e Evidence) *Node {
+	size := Squeeze(e.sizes(), -1)
+	switch p {
+	case PoolSize:
+		return size
+	case PoolMean, PoolMax:
+		return OnesLike(size)
+	default:
+		largest := ReduceAndKeep(size, ReduceMax, -1)
+		return Mul(e.Received, Div(size, BroadcastToShape(largest, size.Shape())))
+	}
+}
+
+func (m MCTF) amounts() amounts {
+	if m.RPerLayer == nil {
+		return amounts{Amount(m.R)}
+	}
+	var all amounts
+	for _, r := range m.RPerLayer {
+		all = append(all, Amount(r))
+	}
+	return all
+}
+
+func (m MCTF) validate(depth int) error {
+	for _, c := range m.Criteria {
+		if math.IsNaN(c.Tau) || math.IsInf(c.Tau, 0) || c.Tau < 0 {
+			return fmt.Errorf("fusion: tau of criterion %q is %v, want 0 (off) or above", c.Name, c.Tau)
+		}
+	}
+	if err := known("pooling", string(m.Pooling), "attention", "size", "mean", "max"); err != nil {
+		return err
+	}
+	if err := known("one_step_ahead", string(m.OneStepAhead), "approximate", "precise", "off"); err != nil {
+		return err
+	}
+	if err := known("protected_rule", string(m.ProtectedRule), "tokens", "rows"); err != nil {
+		return err
+	}
+	return validateLayers(m.Layers, depth)
+}
+
+// mctfJSON is MCTF in FUSION.json.
+type mctfJSON struct {
+	Method        string             `json:"method"`
+	R             amounts            `json:"r"`
+	Layers        []int              `json:"layers,omitempty"`
+	Tau           map[string]float64 `json:"tau"`
+	Bidirectional bool               `json:"bidirectional"`
+	Pooling       Pooling            `json:"pooling"`
+	OneStepAhead  Place              `json:"one_step_ahead"`
+	Proportional  bool               `json:"proportional_attention"`
+	ProtectedRule ProtectedRule      `json:"protected_rule,omitempty"`
+}
+
+// MarshalJSON writes FUSION.json; criteria of one's own appear under their names in `tau`.
+func (m MCTF) MarshalJSON() ([]byte, error) {
+	out := mctfJSON{
+		Method: "mctf", R: m.amounts(), Layers: m.Layers, Tau: map[string]float64{},
+		Bidirectional: !m.Unidirectional, Pooling: orDefault(m.Pooling, PoolAttention),
+		OneStepAhead: orDefault(m.OneStepAhead, AheadApproximate), Proportional: !m.PlainAttention,
+		ProtectedRule: m.ProtectedRule,
+	}
+	criteria := m.Criteria
+	if criteria == nil {
+		criteria = PublishedCriteria()
+	}
+	for _, c := range criteria {
+		out.Tau[c.Name] = c.Tau
+	}
+	return json.Marshal(out)
+}
+
+func parseMCTF(data []byte) (Method, error) {
+	in := mctfJSON{R: amounts{16}, Bidirectional: true, Proportional: true}
+	if err := strict(data, &in); err != nil {
+		return nil, err
+	}
+	tau := map[string]float64{"similarity": 1, "informativeness": 20, "size": 40}
+	for name, value := range in.Tau {
+		if _, ok := tau[name]; !ok {
+			return nil, unknown("criterion in tau", name, []string{"similarity", "informativeness", "size"})
+		}
+		tau[name] = value
+	}
+	m := MCTF{
+		Layers: in.Layers, Unidirectional: !in.Bidirectional, Pooling: in.Pooling,
+		OneStepAhead: in.OneStepAhead, PlainAttention: !in.Proportional, ProtectedRule: in.ProtectedRule,
+		Criteria: []Criterion{Similarity(tau["similarity"]), Informativeness(tau["informativeness"]), Size(tau["size"])},
+	}
+	if len(in.R) == 1 {
+		m.R = float64(in.R[0])
+	} else {
+		for _, r := range in.R {
+			m.RPerLayer = append(m.RPerLayer, float64(r))
+		}
+	}
+	if in.Layers != nil && len(in.Layers) == 0 {
+		m.Layers = []int{}
+	}
+	if err := m.amounts().validate("r", len(in.Layers), 0, math.MaxInt32); err != nil && in.Layers != nil {
+		return nil, err
+	}
+	return m, m.validate(0)
+}

@@ -1,0 +1,228 @@
+package fusion
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Description is a method as `methods` lists it.
+type Description struct {
+	Name     string
+	Defaults string // FUSION.json with every field at its published value
+	Paper    string
+	Summary  string
+	parse    func([]byte) (Method, error)
+}
+
+// Methods lists the methods by name.
+func Methods() []Description {
+	return []Description{
+		{Name: "none", Defaults: `{"method":"none"}`, Paper: "-",
+			Summary: "the base model, no token fused", parse: parseNone},
+		{Name: "mctf", Defaults: `{"method":"mctf","r":16,"layers":[1,2,3,4,5,6,7,8,9,10,11],"tau":{"similarity":1,"informativeness":20,"size":40},"bidirectional":true,"pooling":"attention","one_step_ahead":"approximate","proportional_attention":true}`,
+			Paper:   "Lee et al. 2024, arXiv 2403.10030",
+			Summary: "multi-criteria token fusion with one-step-ahead attention", parse: parseMCTF},
+		{Name: "tome", Defaults: `{"method":"tome","r":8,"proportional_attention":true}`,
+			Paper:   "Bolya et al. 2023, arXiv 2210.09461",
+			Summary: "token merging by the similarity of keys", parse: parseToMe},
+		{Name: "evit", Defaults: `{"method":"evit","keep_rate":0.7,"layers":[3,6,9],"fuse_inattentive":true}`,
+			Paper:   "Liang et al. 2022, arXiv 2202.07800",
+			Summary: "keep the tokens that the class token attends to, fuse the others into one", parse: parseEViT},
+	}
+}
+
+func parseNone(data []byte) (Method, error) {
+	var in struct {
+		Method string `json:"method"`
+	}
+	return None{}, strict(data, &in)
+}
+
+// ParseJSON reads FUSION.json. Fields left out take the published values; an unknown field or value
+// is an error that names it and the known ones.
+func ParseJSON(data []byte) (Method, error) {
+	var head struct {
+		Method *string `json:"method"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, fmt.Errorf("fusion: not a JSON object with a method: %w", err)
+	}
+	if head.Method == nil {
+		return nil, fmt.Errorf(`fusion: "method" is missing: name one of %s`, strings.Join(names(), ", "))
+	}
+	for _, d := range Methods() {
+		if d.Name == *head.Method {
+			return d.parse(data)
+		}
+	}
+	return nil, unknown("method", *head.Method, names())
+}
+
+// ParseSpec reads the short form of FUSION.json, "mctf:r=16,layers=1-11": the method, then fields.
+// Lists are written with commas or as ranges, "layers=3,6,9"; the fields of tau with a dot,
+// "tau.size=0".
+func ParseSpec(spec string) (Method, error) {
+	name, rest, _ := strings.Cut(spec, ":")
+	name = strings.TrimSpace(name)
+	if !slices.Contains(names(), name) {
+		return nil, unknown("method", name, names())
+	}
+	fields := map[string]any{"method": name}
+	if rest = strings.TrimSpace(rest); rest == "" {
+		return ParseJSON(mustJSON(fields))
+	}
+	lists := map[string][]any{}
+	var key string
+	for part := range strings.SplitSeq(rest, ",") {
+		value := strings.TrimSpace(part)
+		if k, v, ok := strings.Cut(part, "="); ok {
+			key, value = strings.TrimSpace(k), strings.TrimSpace(v)
+			if _, twice := lists[key]; twice {
+				return nil, fmt.Errorf("fusion: %q sets %s twice", spec, key)
+			}
+			lists[key] = []any{}
+		}
+		if key == "" || value == "" {
+			return nil, fmt.Errorf("fusion: %q in %q: write METHOD:field=value,field=value, as in mctf:r=16,layers=1-11", part, spec)
+		}
+		lists[key] = append(lists[key], values(value)...)
+	}
+	for key, list := range lists {
+		var value any = list
+		if len(list) == 1 && key != "layers" {
+			value = list[0]
+		}
+		if outer, inner, ok := strings.Cut(key, "."); ok {
+			nested, _ := fields[outer].(map[string]any)
+			if nested == nil {
+				nested = map[string]any{}
+			}
+			nested[inner] = value
+			fields[outer] = nested
+			continue
+		}
+		if outer, ok := fields[key].(map[string]any); ok && outer != nil {
+			return nil, fmt.Errorf("fusion: %q sets %s and fields of it", spec, key)
+		}
+		fields[key] = value
+	}
+	return ParseJSON(mustJSON(fields))
+}
+
+// Parse reads FUSION.json text, or a SPEC such as "tome:r=8".
+func Parse(text string) (Method, error) {
+	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return ParseJSON([]byte(text))
+	}
+	return ParseSpec(strings.TrimSpace(text))
+}
+
+// values reads one item of a list: a range of whole numbers, a number, true or false, or a word.
+func values(text string) []any {
+	if low, high, ok := strings.Cut(text, "-"); ok {
+		from, err1 := strconv.Atoi(low)
+		to, err2 := strconv.Atoi(high)
+		const longest = 10000
+		if err1 == nil && err2 == nil && from <= to && to-from < longest {
+			var all []any
+			for i := from; i <= to; i++ {
+				all = append(all, i)
+			}
+			return all
+		}
+	}
+	var value any
+	if err := json.Unmarshal([]byte(text), &value); err == nil {
+		return []any{json.RawMessage(text)}
+	}
+	return []any{text}
+}
+
+func names() []string {
+	var all []string
+	for _, d := range Methods() {
+		all = append(all, d.Name)
+	}
+	return all
+}
+
+// strict decodes one JSON object into out, a pointer to a struct, and refuses fields that out does not
+// have.
+func strict(data []byte, out any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(out)
+	if err == nil {
+		if _, end := decoder.Token(); !errors.Is(end, io.EOF) {
+			return fmt.Errorf("fusion: something follows the JSON object")
+		}
+		return nil
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		name, _ = strconv.Unquote(name)
+		return unknown("field", name, fieldNames(out))
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("fusion: %s is a %s, want %s", wrong.Field, wrong.Value, plainType(wrong.Type))
+	}
+	return fmt.Errorf("fusion: %w", err)
+}
+
+func plainType(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	}
+	return "a " + t.Kind().String()
+}
+
+func fieldNames(out any) []string {
+	var all []string
+	for field := range reflect.TypeOf(out).Elem().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		all = append(all, name)
+	}
+	return all
+}
+
+func unknown(what, name string, all []string) error {
+	return fmt.Errorf("fusion: unknown %s %q: known are %s", what, name, strings.Join(all, ", "))
+}
+
+// known checks a word against a list; empty means the default and is fine.
+func known(field, value string, all ...string) error {
+	if value == "" || slices.Contains(all, value) {
+		return nil
+	}
+	return unknown(field, value, all)
+}
+
+func orDefault[T ~string](value, otherwise T) T {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}
+
+func mustJSON(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // only strings, numbers and raw JSON that was parsed reach this
+	}
+	return data
+}

@@ -1,0 +1,82 @@
+// Package vit is the Vision Transformer, from patch embedding to logits, with token fusion in its
+// blocks: DeiT and any other of that shape.
+//
+// A [Model] is a [Config] and its weights under timm's names; [Load] returns a trained one, [New] an
+// untrained one. [Model.Predict] classifies images under a fusion method; [Forward] is the graph of it.
+//
+// Sources: ViT (arXiv 2010.11929), DeiT (arXiv 2012.12877).
+package vit
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"tokenfuse/lib/fusion"
+)
+
+// Output is what Forward returns.
+type Output struct {
+	Logits *Node // [batch, classes]
+	Class  *Node // class token after the last norm, [batch, dim]
+	Tokens []int // tokens leaving each block, [depth]
+	Size   *Node // patches in each token after the last block, [batch, last tokens, 1]
+	Source *Node // 0/1, [batch, last tokens, first tokens]
+}
+
+// Forward builds the graph of a model under a fusion method, for normalised images
+// [batch, channels, height, width]. It panics, as graph functions do, where shapes do not fit.
+func Forward(store *model.Store, c Config, method fusion.Method, images *Node) Output {
+	if d := images.Shape().Dimensions; len(d) != 4 || d[1] != c.Channels || d[2] != c.ImageSize.Height || d[3] != c.ImageSize.Width {
+		panic(fmt.Errorf("vit: images are %v, want [batch, %d, %d, %d]", d, c.Channels, c.ImageSize.Height, c.ImageSize.Width))
+	}
+	steps, counts, err := Plan(c, method)
+	if err != nil {
+		panic(err)
+	}
+	l := layers{store: store, graph: images.Graph()}
+	s := stream{x: l.embed(images, c)}
+	for i, step := range steps {
+		s = block{layers: l, name: fmt.Sprintf("blocks.%d", i), config: c,
+			proportional: method.ProportionalAttention(), step: step}.forward(s)
+	}
+	x := l.norm("norm", s.x)
+	token := func(i int) *Node { return Squeeze(Slice(x, AxisRange(), AxisElem(i)), 1) }
+	out := Output{Class: token(0), Tokens: counts, Size: s.size, Source: s.source}
+	out.Logits = l.linear("head", out.Class, c.Classes)
+	if c.Distilled {
+		// DeiT averages its two heads at inference (section 4).
+		out.Logits = MulScalar(Add(out.Logits, l.linear("head_dist", token(1), c.Classes)), 0.5)
+	}
+	if out.Size == nil {
+		batch, g := images.Shape().Dimensions[0], images.Graph()
+		out.Size = Ones(g, sizeShape(s.x))
+		out.Source = BroadcastPrefix(ConvertDType(Diagonal(g, c.Tokens()), s.x.DType()), batch)
+	}
+	return out
+}
+
+// Plan returns what a method does in each layer of a model, nil where nothing, and the tokens that
+// leave each.
+func Plan(c Config, method fusion.Method) (steps []*fusion.Step, counts []int, err error) {
+	tokens := c.Tokens()
+	for i := range c.Depth {
+		step, err := method.Step(fusion.Layer{
+			Index: i, Depth: c.Depth, Tokens: tokens, Protected: c.Protected(), Dim: c.Dim, Heads: c.Heads,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		if step != nil {
+			tokens = step.Remaining
+		}
+		steps, counts = append(steps, step), append(counts, tokens)
+	}
+	return steps, counts, nil
+}
+
+func sizeShape(x *Node) shapes.Shape {
+	return shapes.Make(x.DType(), x.Shape().Dimensions[0], x.Shape().Dimensions[1], 1)
+}

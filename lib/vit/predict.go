@@ -1,0 +1,97 @@
+package vit
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"tokenfuse/lib/accel"
+	"tokenfuse/lib/fusion"
+)
+
+// Classifier is a model under a fusion method, ready to run. It is compiled at the first batch of
+// each size, and safe for use by several goroutines.
+type Classifier struct {
+	Model  *Model
+	Method fusion.Method
+	Tokens []int // tokens leaving each block, [depth]
+
+	logits *model.Exec // -> logits
+	traced *model.Exec // -> logits, source, size
+}
+
+// With puts a fusion method into a model's blocks. A setting that does not fit the model is an error.
+func (m *Model) With(method fusion.Method) (*Classifier, error) {
+	backend, err := accel.Backend()
+	if err != nil {
+		return nil, err
+	}
+	return m.WithBackend(backend, method)
+}
+
+// WithBackend is With on a backend of one's choice.
+func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Classifier, error) {
+	_, counts, err := Plan(m.Config, method)
+	if err != nil {
+		return nil, err
+	}
+	c := &Classifier{Model: m, Method: method, Tokens: counts}
+	c.logits, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) *Node {
+		return Forward(m.store, m.Config, method, images).Logits
+	})
+	if err != nil {
+		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
+	}
+	c.traced, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) (*Node, *Node, *Node) {
+		out := Forward(m.store, m.Config, method, images)
+		return out.Logits, out.Source, out.Size
+	})
+	if err != nil {
+		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
+	}
+	return c, nil
+}
+
+// Logits classifies normalised images [batch, channels, height, width]: [batch, classes].
+func (c *Classifier) Logits(images *tensors.Tensor) (*tensors.Tensor, error) {
+	if err := c.check(images); err != nil {
+		return nil, err
+	}
+	out, err := c.logits.Call1(images)
+	if err != nil {
+		return nil, fmt.Errorf("vit: %s under %s: %s", c.Model.Name, c.Method.Name(), accel.FirstLine(err))
+	}
+	return out, nil
+}
+
+// Prediction is what Trace returns.
+type Prediction struct {
+	Logits *tensors.Tensor // [batch, classes]
+	Source *tensors.Tensor // 0/1, which of the first tokens went into each of the last, [batch, last tokens, first tokens]
+	Size   *tensors.Tensor // patches in each of the last tokens, [batch, last tokens, 1]
+}
+
+// Trace is Logits that also says where each token went.
+func (c *Classifier) Trace(images *tensors.Tensor) (*Prediction, error) {
+	if err := c.check(images); err != nil {
+		return nil, err
+	}
+	logits, source, size, err := c.traced.Call3(images)
+	if err != nil {
+		return nil, fmt.Errorf("vit: %s under %s: %s", c.Model.Name, c.Method.Name(), accel.FirstLine(err))
+	}
+	return &Prediction{Logits: logits, Source: source, Size: size}, nil
+}
+
+func (c *Classifier) check(images *tensors.Tensor) error {
+	d, want := images.Shape().Dimensions, c.Model.Config
+	if len(d) != 4 || d[0] < 1 || d[1] != want.Channels || d[2] != want.ImageSize.Height || d[3] != want.ImageSize.Width || images.DType() != dtypes.Float32 {
+		return fmt.Errorf("vit: images are %s, %s takes (Float32)[batch %d %d %d]",
+			images.Shape(), c.Model.Name, want.Channels, want.ImageSize.Height, want.ImageSize.Width)
+	}
+	return nil
+}
