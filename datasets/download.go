@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,14 +22,12 @@ type remoteFile struct {
 	url    string
 	size   int64
 	sha256 string
+	// A server that sends nothing for this long is given up; what it sent is kept for the next try.
+	patience time.Duration
 }
 
-const (
-	// A server that sends nothing for this long is given up; what it sent is kept for the next try.
-	stallAfter = 30 * time.Second
-	// So often a connection that broke in the midst of the body is taken up again by itself.
-	attempts = 5
-)
+// So often a connection that broke in the midst of the body is taken up again by itself.
+const attempts = 5
 
 // download brings a file to path, whole and verified, or not at all. Until then it grows in
 // path.part, from which a later call resumes. Processes that want the same file take turns, and the
@@ -41,6 +40,9 @@ func download(ctx context.Context, file remoteFile, path string, out io.Writer) 
 		return fmt.Errorf("no folder to download to: %w", err)
 	}
 	lock := flock.New(path + ".lock")
+	if free, err := lock.TryLock(); err == nil && !free {
+		fmt.Fprintf(out, "waiting for another process to download %s\n", filepath.Base(path))
+	}
 	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
 		return fmt.Errorf("download of %q cannot be locked: %w", path, err)
 	}
@@ -114,8 +116,8 @@ var (
 func (f remoteFile) fetch(ctx context.Context, part string, have int64, progress *progress) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stall := time.AfterFunc(stallAfter, func() {
-		cancel(fmt.Errorf("%w: the server sent nothing for %v", errCutOff, stallAfter))
+	stall := time.AfterFunc(f.patience, func() {
+		cancel(fmt.Errorf("%w: the server sent nothing for %v", errCutOff, f.patience))
 	})
 	defer stall.Stop()
 
@@ -130,6 +132,10 @@ func (f remoteFile) fetch(ctx context.Context, part string, have int64, progress
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
+		// The address is named by download.
+		if failed, ok := errors.AsType[*url.Error](err); ok {
+			err = failed.Err
+		}
 		return causeOr(ctx, err)
 	}
 	defer response.Body.Close()
@@ -161,7 +167,7 @@ func (f remoteFile) fetch(ctx context.Context, part string, have int64, progress
 	progress.at(have)
 	// One byte more than due is enough to see that a body has no end.
 	body := io.TeeReader(io.LimitReader(response.Body, f.size-have+1), writerFunc(func(p []byte) {
-		stall.Reset(stallAfter)
+		stall.Reset(f.patience)
 		progress.add(len(p))
 	}))
 	n, err := io.Copy(file, body)

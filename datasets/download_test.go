@@ -25,6 +25,11 @@ func sum(content []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
+// fileOf returns the file of that content at url.
+func fileOf(content []byte, url string) remoteFile {
+	return remoteFile{url, int64(len(content)), sum(content), time.Minute}
+}
+
 // ranges serves content as a good server does, with ranges.
 func ranges(content []byte) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +118,7 @@ func TestDownload(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := download(t.Context(), remoteFile{url, int64(len(content)), sum(content)}, path, io.Discard)
+			err := download(t.Context(), fileOf(content, url), path, io.Discard)
 			if test.want == "" {
 				checkFile(t, err, path, content)
 				return
@@ -126,7 +131,7 @@ func TestDownload(t *testing.T) {
 				t.Errorf("%d bytes kept, want %d", fileSize(path+".part"), test.kept)
 			}
 			// A server that got well gives the file, whatever was left behind.
-			file := remoteFile{serve(t, ranges(content)), int64(len(content)), sum(content)}
+			file := fileOf(content, serve(t, ranges(content)))
 			checkFile(t, download(t.Context(), file, path, io.Discard), path, content)
 		})
 	}
@@ -219,7 +224,7 @@ func TestDownloadAsksOnlyForWhatIsMissing(t *testing.T) {
 	if err := os.WriteFile(path+".part", content[:600], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	file := remoteFile{url, 1000, sum(content)}
+	file := fileOf(content, url)
 	for range 2 { // the second time it is there
 		checkFile(t, download(t.Context(), file, path, io.Discard), path, content)
 	}
@@ -234,35 +239,53 @@ func TestDownloadReplacesADamagedFile(t *testing.T) {
 	if err := os.WriteFile(path, flipped(content, 3), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	file := remoteFile{serve(t, ranges(content)), 1000, sum(content)}
+	file := fileOf(content, serve(t, ranges(content)))
 	checkFile(t, download(t.Context(), file, path, io.Discard), path, content)
 }
 
-func TestDownloadCancelledThenResumed(t *testing.T) {
-	content := counting(100_000)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	hanging := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Length", "100000")
-		w.Write(content[:40_000])
+// hanging sends some of the content, then nothing more.
+func hanging(content []byte, some int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+		w.Write(content[:some])
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
-	})
+	}
+}
+
+func TestDownloadCancelledThenResumed(t *testing.T) {
+	content := counting(2_000_000)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	path := filepath.Join(t.TempDir(), "file.gz")
-	// Cancelled once something has come.
 	watch := writerFunc(func(p []byte) {
 		if bytes.Contains(p, []byte("25%")) {
 			cancel()
 		}
 	})
-	err := download(ctx, remoteFile{hanging, 100_000, sum(content)}, path, watch)
+	err := download(ctx, fileOf(content, serve(t, hanging(content, 1_200_000))), path, watch)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want the context's", err)
 	}
 	if fileSize(path+".part") == 0 || fileSize(path) != 0 {
 		t.Error("want a part and no file")
 	}
-	checkFile(t, download(t.Context(), remoteFile{serve(t, ranges(content)), 100_000, sum(content)}, path, io.Discard), path, content)
+	checkFile(t, download(t.Context(), fileOf(content, serve(t, ranges(content))), path, io.Discard), path, content)
+}
+
+func TestDownloadGivesUpASilentServer(t *testing.T) {
+	content := counting(1000)
+	for name, handler := range map[string]http.HandlerFunc{
+		"no answer":   func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"no new byte": hanging(content, 0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := fileOf(content, serve(t, handler))
+			file.patience = 20 * time.Millisecond
+			err := download(t.Context(), file, filepath.Join(t.TempDir(), "file.gz"), io.Discard)
+			checkError(t, err, file.url, "cut off: the server sent nothing for 20ms")
+		})
+	}
 }
 
 // Locks are between open files, so calls within one process take turns as processes do.
@@ -277,7 +300,7 @@ func TestDownloadTakesTurns(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if err := download(t.Context(), remoteFile{url, 100_000, sum(content)}, path, io.Discard); err != nil {
+			if err := download(t.Context(), fileOf(content, url), path, io.Discard); err != nil {
 				t.Error(err)
 			}
 		})
@@ -291,14 +314,29 @@ func TestDownloadTakesTurns(t *testing.T) {
 
 func TestDownloadShowsProgress(t *testing.T) {
 	content := counting(2_000_000)
-	var out bytes.Buffer
-	path := filepath.Join(t.TempDir(), "file.gz")
-	if err := download(t.Context(), remoteFile{serve(t, ranges(content)), 2_000_000, sum(content)}, path, &out); err != nil {
-		t.Fatal(err)
+	tests := map[string]struct {
+		content []byte
+		part    int
+		want    string
+	}{
+		"from the start": {content, 0, "downloading file.gz: 2.0 MB\n" +
+			"downloading file.gz: 25%\ndownloading file.gz: 50%\ndownloading file.gz: 75%\ndownloading file.gz: 100%\n"},
+		"resumed": {content, 1_200_000, "downloading file.gz: 1.2 of 2.0 MB\n" +
+			"downloading file.gz: 75%\ndownloading file.gz: 100%\n"},
+		"small": {content[:5000], 0, "downloading file.gz: 5.0 kB\n"},
 	}
-	want := "downloading file.gz: 0.0 MB of 2.0 MB\n" +
-		"downloading file.gz: 25%\ndownloading file.gz: 50%\ndownloading file.gz: 75%\ndownloading file.gz: 100%\n"
-	if out.String() != want {
-		t.Errorf("progress:\n%s", out.String())
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "file.gz")
+			if err := os.WriteFile(path+".part", test.content[:test.part], 0o644); err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			file := fileOf(test.content, serve(t, ranges(test.content)))
+			checkFile(t, download(t.Context(), file, path, &out), path, test.content)
+			if out.String() != test.want {
+				t.Errorf("progress:\n%s", &out)
+			}
+		})
 	}
 }

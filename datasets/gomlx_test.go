@@ -40,7 +40,7 @@ func take(t *testing.T, d train.Dataset, n int) []fed {
 	return batches
 }
 
-func dataset(t *testing.T, images *Images, order Order) *Dataset {
+func feedOf(t *testing.T, images *Images, order Order) *Dataset {
 	t.Helper()
 	d, err := images.Dataset(order)
 	if err != nil {
@@ -51,7 +51,7 @@ func dataset(t *testing.T, images *Images, order Order) *Dataset {
 
 func TestDatasetInOrder(t *testing.T) {
 	images := shapesOf(10, 8, 1)
-	d := dataset(t, images, Order{BatchSize: 4})
+	d := feedOf(t, images, Order{BatchSize: 4})
 	got := take(t, d, 100)
 	if len(got) != 3 || d.StepsPerEpoch() != 3 {
 		t.Fatalf("%d batches, %d steps", len(got), d.StepsPerEpoch())
@@ -68,7 +68,7 @@ func TestDatasetInOrder(t *testing.T) {
 	if d.Name() != "shapes train" || d.ShortName() != "train" {
 		t.Error("wrong names")
 	}
-	if got := take(t, dataset(t, images, Order{BatchSize: 4, DropRemainder: true}), 100); len(got) != 2 {
+	if got := take(t, feedOf(t, images, Order{BatchSize: 4, DropRemainder: true}), 100); len(got) != 2 {
 		t.Errorf("%d batches without the remainder, want 2", len(got))
 	}
 }
@@ -78,7 +78,7 @@ var everything = Order{BatchSize: 3, Shuffle: true, Seed: 5, Augment: Augmentati
 
 func TestDatasetEpochs(t *testing.T) {
 	images := shapesOf(10, 8, 1)
-	d := dataset(t, images, everything)
+	d := feedOf(t, images, everything)
 	var epochs [][]fed
 	for range 3 {
 		epochs = append(epochs, take(t, d, 100))
@@ -95,7 +95,7 @@ func TestDatasetEpochs(t *testing.T) {
 	// An endless dataset gives the same, without end.
 	endless := everything
 	endless.Endless = true
-	d = dataset(t, images, endless)
+	d = feedOf(t, images, endless)
 	want := append(append(append([]fed{}, epochs[0]...), epochs[1]...), epochs[2]...)
 	for range 2 {
 		if diff := cmp.Diff(want, take(t, d, len(want))); diff != "" {
@@ -109,20 +109,20 @@ func TestDatasetResumes(t *testing.T) {
 	for _, drop := range []bool{false, true} {
 		order := everything
 		order.Endless, order.DropRemainder = true, drop
-		want := take(t, dataset(t, images, order), 14)
+		want := take(t, feedOf(t, images, order), 14)
 		for start := range 12 {
 			order.Start = start
-			if diff := cmp.Diff(want[start:], take(t, dataset(t, images, order), 14-start)); diff != "" {
+			if diff := cmp.Diff(want[start:], take(t, feedOf(t, images, order), 14-start)); diff != "" {
 				t.Errorf("resumed at step %d: other batches", start)
 			}
 		}
 	}
 	// Epoch by epoch, too: the rest of the epoch, then the whole next.
 	order := everything
-	uninterrupted := dataset(t, images, order)
+	uninterrupted := feedOf(t, images, order)
 	first, second := take(t, uninterrupted, 100), take(t, uninterrupted, 100)
 	order.Start = 2
-	resumed := dataset(t, images, order)
+	resumed := feedOf(t, images, order)
 	if diff := cmp.Diff(first[2:], take(t, resumed, 100)); diff != "" {
 		t.Error("other rest of the epoch")
 	}
@@ -137,10 +137,10 @@ func TestAugmentationDependsOnTheImage(t *testing.T) {
 	one, all := everything, everything
 	one.BatchSize, all.BatchSize = 1, 6
 	var joined []float32
-	for _, batch := range take(t, dataset(t, images, one), 100) {
+	for _, batch := range take(t, feedOf(t, images, one), 100) {
 		joined = append(joined, batch.Inputs...)
 	}
-	if diff := cmp.Diff(take(t, dataset(t, images, all), 1)[0].Inputs, joined); diff != "" {
+	if diff := cmp.Diff(take(t, feedOf(t, images, all), 1)[0].Inputs, joined); diff != "" {
 		t.Error("an image alone is altered in another way")
 	}
 }

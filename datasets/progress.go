@@ -11,7 +11,7 @@ import (
 )
 
 // progress shows how a download gets on: a bar on a terminal, elsewhere a line for each quarter.
-// Nothing is shown before the first at.
+// Nothing is shown before the first at, and no more than a line of a file under a megabyte.
 type progress struct {
 	out         io.Writer
 	name        string
@@ -40,7 +40,7 @@ func (p *progress) at(done int64) {
 				progressbar.OptionUseANSICodes(false),
 				progressbar.OptionOnCompletion(func() { fmt.Fprintln(p.out) }))
 		} else {
-			fmt.Fprintf(p.out, "downloading %s: %s of %s\n", p.name, megabytes(done), megabytes(p.total))
+			fmt.Fprintf(p.out, "downloading %s: %s\n", p.name, amount(done, p.total))
 		}
 	}
 	p.done = done
@@ -56,7 +56,7 @@ func (p *progress) add(n int) {
 		p.bar.Set64(min(p.done, p.total))
 		return
 	}
-	if quarters := min(p.done*4/p.total, 4); quarters > p.quarters {
+	if quarters := min(p.done*4/p.total, 4); quarters > p.quarters && p.total >= 1e6 {
 		p.quarters = quarters
 		fmt.Fprintf(p.out, "downloading %s: %d%%\n", p.name, 25*quarters)
 	}
@@ -69,4 +69,14 @@ func (p *progress) end() {
 	}
 }
 
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+// amount says how much of the total is there, if anything.
+func amount(done, total int64) string {
+	unit, size := "MB", 1e6
+	if total < 1e6 {
+		unit, size = "kB", 1e3
+	}
+	if done == 0 {
+		return fmt.Sprintf("%.1f %s", float64(total)/size, unit)
+	}
+	return fmt.Sprintf("%.1f of %.1f %s", float64(done)/size, float64(total)/size, unit)
+}

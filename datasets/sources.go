@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // load finds, reads and checks a split.
@@ -61,8 +62,11 @@ func (s idxSource) find(look search, split Split, files [2]idxFile) (place, erro
 	}
 	tried = append(tried, fmt.Sprintf("%q has none", s.debian))
 	at, err := s.fetch(look, files)
-	if err == nil || look.ctx.Err() != nil {
-		return at, err
+	switch {
+	case err == nil:
+		return at, nil
+	case look.ctx.Err() != nil:
+		return place{}, fmt.Errorf("datasets: %w", err)
 	}
 	tried = append(tried, err.Error())
 	return place{}, fmt.Errorf("datasets: %s %s %w: %s: run apt-get install %s, or name a folder that holds it by datasets.From or TOKENFUSE_DATA",
@@ -107,7 +111,7 @@ func (s idxSource) fetch(look search, files [2]idxFile) (place, error) {
 	for i, file := range files {
 		name := file.name + ".gz"
 		paths[i] = filepath.Join(dir, name)
-		remote := remoteFile{url: look.mirror + "/" + name, size: file.gzSize, sha256: file.gzSHA256}
+		remote := remoteFile{look.mirror + "/" + name, file.gzSize, file.gzSHA256, 30 * time.Second}
 		if err := download(look.ctx, remote, paths[i], look.progress); err != nil {
 			return place{}, fmt.Errorf("cache %q lacks %q; %w", dir, name, err)
 		}
