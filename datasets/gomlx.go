@@ -40,7 +40,7 @@ var (
 )
 
 // Dataset returns the images as a GoMLX dataset. An order that holds no batch, or is out of range,
-// is an error. GoMLX's dataset.ReadAhead prepares batches in parallel to training.
+// is an error.
 func (d *Images) Dataset(order Order) (*Dataset, error) {
 	switch {
 	case order.BatchSize < 1:
