@@ -6,7 +6,6 @@ package plots
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -121,8 +120,14 @@ func (f *Figure) Save(path string) error {
 		return fmt.Errorf("plots: %w", err)
 	}
 	defer os.Remove(temp.Name()) // fails once renamed, as it should
-	_, writeErr := temp.Write(picture)
-	if err := cmp.Or(writeErr, temp.Chmod(0o644), temp.Close()); err != nil {
+	_, err = temp.Write(picture)
+	if err == nil {
+		err = temp.Chmod(0o644)
+	}
+	if closeErr := temp.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
 		return fmt.Errorf("plots: %w", err)
 	}
 	if err := os.Rename(temp.Name(), path); err != nil {

@@ -53,10 +53,9 @@ func FLOPsAccuracy(rows []result.Row) (*Figure, error) {
 		methods[names[i]] = append(methods[names[i]], r)
 	}
 	bases, fused := 0, 0
-	for i, name := range order {
+	for _, name := range order {
 		if methods[name][0].Method == result.None {
-			order[i] = baseName(name)
-			figure.addBase(order[i], methods[name], bases)
+			figure.addBase(name, methods[name], bases)
 			bases++
 		} else {
 			figure.addSeries(name, methods[name], fused)
@@ -69,17 +68,6 @@ func FLOPsAccuracy(rows []result.Row) (*Figure, error) {
 	figure.Height = 3.6*vg.Inch + legendHeight(figure.legend, figure.Width-2*margin)
 	figure.Alt = describe(rows, order)
 	return figure, nil
-}
-
-// baseName reads better than "none" in a legend.
-func baseName(series string) string {
-	if series == result.None {
-		return "base model"
-	}
-	if model, ok := strings.CutSuffix(series, " "+result.None); ok {
-		return model + " base model"
-	}
-	return series
 }
 
 func points(rows []result.Row) plotter.XYs {

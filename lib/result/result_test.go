@@ -43,12 +43,12 @@ func TestSeries(t *testing.T) {
 		{Model: "m", Method: "tome", Fusion: fusion(`{"method":"tome","r":[4,4,2]}`)},
 		{Model: "m", Method: "own"},
 	}
-	want := []string{"none", "mctf tau.size=40", "mctf tau.size=20", "mine", "evit", "tome", "own"}
+	want := []string{"base model", "mctf tau.size=40", "mctf tau.size=20", "mine", "evit", "tome", "own"}
 	if diff := cmp.Diff(want, Series(rows)); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
 	rows[0].Model = "other"
-	if got := Series(rows)[:2]; got[0] != "other none" || got[1] != "m mctf tau.size=40" {
+	if got := Series(rows)[:2]; got[0] != "other base model" || got[1] != "m mctf tau.size=40" {
 		t.Errorf("with two models: %q", got)
 	}
 	settings := []string{"", "r=16", "r=8", "r=8", "keep_rate=0.70", "r=[4 4 2]", ""}

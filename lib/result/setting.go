@@ -26,8 +26,9 @@ func (r Row) Setting() string {
 }
 
 // Series returns a name for each row, the same for rows that belong together as points of one line.
-// It is the row's label, else its method, followed by the settings in which rows of that method
-// differ (other than how much is fused), and preceded by the model where rows hold several.
+// It is the row's label, else "base model" for method none, else the method, followed by the settings
+// in which rows of that method differ (other than how much is fused); and preceded by the model where
+// rows hold several.
 func Series(rows []Row) []string {
 	differing := map[string][]string{}
 	for _, r := range rows {
@@ -43,9 +44,12 @@ func Series(rows []Row) []string {
 		if severalModels {
 			parts = append(parts, r.Model)
 		}
-		if r.Label != "" {
+		switch {
+		case r.Label != "":
 			parts = append(parts, r.Label)
-		} else {
+		case r.Method == None:
+			parts = append(parts, "base model")
+		default:
 			parts = append(parts, r.Method)
 			fields := r.fields()
 			for _, key := range differing[r.Method] {

@@ -1,0 +1,136 @@
+package notebook
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	pretty "github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"tokenfuse/lib/result"
+)
+
+// table is a header and rows of text; rows may be shorter than the header.
+type table struct {
+	header []string
+	rows   [][]string
+}
+
+func (t table) render() content {
+	writer := pretty.NewWriter()
+	style := pretty.StyleLight
+	style.Format = pretty.FormatOptions{} // headers as they are written
+	writer.SetStyle(style)
+	var columns []pretty.ColumnConfig
+	for i := range t.header {
+		if t.isNumeric(i) {
+			columns = append(columns, pretty.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		}
+	}
+	writer.SetColumnConfigs(columns)
+	writer.AppendHeader(cells(t.header))
+	for _, row := range t.rows {
+		writer.AppendRow(cells(row))
+	}
+	return content{text: writer.Render(), html: writer.RenderHTML()}
+}
+
+func cells(row []string) pretty.Row {
+	out := make(pretty.Row, len(row))
+	for i, cell := range row {
+		out[i] = cell
+	}
+	return out
+}
+
+// isNumeric says whether all that a column holds are numbers, units or ranges aside.
+func (t table) isNumeric(column int) bool {
+	some := false
+	for _, row := range t.rows {
+		if column >= len(row) || row[column] == "" {
+			continue
+		}
+		first := strings.TrimLeft(row[column], "+-±~<>")
+		if first == "" || first[0] < '0' || first[0] > '9' {
+			return false
+		}
+		some = true
+	}
+	return some
+}
+
+// rowTable lays result rows out: how much is fused, what it costs, what it gives, against the base
+// model among them. Columns that would stay empty are left out.
+func rowTable(rows []result.Row) table {
+	names := result.Series(rows)
+	columns := []struct {
+		header string
+		cell   func(i int, r result.Row) string
+	}{
+		{"method", func(i int, _ result.Row) string { return names[i] }},
+		{"setting", func(_ int, r result.Row) string { return r.Setting() }},
+		{"GMACs", func(_ int, r result.Row) string { return formatGMACs(r.GMACs) }},
+		{"vs base", func(_ int, r result.Row) string {
+			return againstBase(rows, r, func(base result.Row) string {
+				if base.GMACs == 0 {
+					return ""
+				}
+				return fmt.Sprintf("%+.0f%%", 100*(r.GMACs/base.GMACs-1))
+			})
+		}},
+		{"top-1 accuracy (%)", func(_ int, r result.Row) string { return fmt.Sprintf("%.2f", 100*r.AccuracyTop1) }},
+		{"95% interval", func(_ int, r result.Row) string {
+			if r.Samples == 0 {
+				return ""
+			}
+			low, high := result.Wilson(r.AccuracyTop1, r.Samples)
+			return fmt.Sprintf("%.2f to %.2f", 100*low, 100*high)
+		}},
+		{"vs base (points)", func(_ int, r result.Row) string {
+			return againstBase(rows, r, func(base result.Row) string {
+				return fmt.Sprintf("%+.2f", 100*(r.AccuracyTop1-base.AccuracyTop1))
+			})
+		}},
+		{"images/s", func(_ int, r result.Row) string {
+			if r.ImagesPerSecond == 0 {
+				return ""
+			}
+			return strconv.FormatFloat(r.ImagesPerSecond, 'f', 0, 64)
+		}},
+	}
+
+	laid := table{rows: make([][]string, len(rows))}
+	for _, column := range columns {
+		cells := make([]string, len(rows))
+		for i, r := range rows {
+			cells[i] = column.cell(i, r)
+		}
+		if !slices.ContainsFunc(cells, func(cell string) bool { return cell != "" }) {
+			continue
+		}
+		laid.header = append(laid.header, column.header)
+		for i, cell := range cells {
+			laid.rows[i] = append(laid.rows[i], cell)
+		}
+	}
+	return laid
+}
+
+// againstBase compares a row with its base model; empty where there is none, or it is the base.
+func againstBase(rows []result.Row, r result.Row, compare func(base result.Row) string) string {
+	base, ok := result.Base(rows, r)
+	if !ok || r.Method == result.None {
+		return ""
+	}
+	return compare(base)
+}
+
+// formatGMACs keeps the two decimals of the literature, and more where a model is small.
+func formatGMACs(gmacs float64) string {
+	if gmacs < 1 {
+		return strconv.FormatFloat(gmacs, 'f', 4, 64)
+	}
+	return strconv.FormatFloat(gmacs, 'f', 2, 64)
+}
