@@ -1,0 +1,40 @@
+package provision
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// command runs a program to its end and returns what it wrote to standard output. Its error is one
+// line that ends with the program's last line of complaint. When ctx is cancelled the program ends
+// with all that it started.
+func command(ctx context.Context, dir string, env []string, program string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = dir
+	cmd.Env = env
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if err != nil {
+		said := strings.TrimSpace(stderr.String())
+		if said == "" {
+			said = strings.TrimSpace(stdout.String())
+		}
+		if said == "" {
+			return "", fmt.Errorf("%s: %w", program, err)
+		}
+		return "", fmt.Errorf("%s: %w: %s", program, err, said[strings.LastIndexByte(said, '\n')+1:])
+	}
+	return stdout.String(), nil
+}

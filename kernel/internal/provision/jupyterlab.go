@@ -1,0 +1,114 @@
+package provision
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tokenfuse/kernel/internal/failure"
+)
+
+// requirements pins every Python package of the environment; environment.yml repeats it for conda.
+//
+//go:embed requirements.txt
+var requirements string
+
+// oldestPython is the oldest Python that the pinned packages support, as 100 times major + minor.
+const oldestPython = 311
+
+// JupyterDir is the Python environment of JupyterLab.
+func (m *Machine) JupyterDir() string { return filepath.Join(m.Home, "jupyter") }
+
+// JupyterProgram returns the path of a program in that environment, such as "jupyter-lab".
+func (m *Machine) JupyterProgram(name string) string {
+	return filepath.Join(m.JupyterDir(), "bin", name)
+}
+
+// jupyterStamp is written last: it holds the requirements that are installed. An environment cannot
+// be moved, so it is made in place, and without this file it counts as missing.
+func (m *Machine) jupyterStamp() string { return filepath.Join(m.JupyterDir(), "tokenfuse.txt") }
+
+func (m *Machine) jupyterPart() part {
+	return part{
+		title: "JupyterLab " + pinned("jupyterlab"),
+		ready: func() bool {
+			installed, err := os.ReadFile(m.jupyterStamp())
+			// The interpreter is a link to the system's, which may have gone.
+			return err == nil && string(installed) == requirements &&
+				isFile(m.JupyterProgram("python")) && isFile(m.JupyterProgram("jupyter-lab"))
+		},
+		install: m.installJupyter,
+	}
+}
+
+// pinned returns the version that the requirements pin a package to.
+func pinned(name string) string {
+	for line := range strings.Lines(requirements) {
+		if version, ok := strings.CutPrefix(line, name+"=="); ok {
+			return strings.TrimSpace(version)
+		}
+	}
+	return ""
+}
+
+// python finds the interpreter to make the environment with, and its version.
+func (m *Machine) python(ctx context.Context) (path, version string, err error) {
+	for _, name := range []string{"python3", "python"} {
+		if path, err = m.LookPath(name); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return "", "", failure.Missing(m.pythonCure(), "python3 is not on PATH, and JupyterLab needs it")
+	}
+	said, err := command(ctx, "", nil, path, "-c", "import sys; print(sys.version_info[0]*100 + sys.version_info[1], '.'.join(map(str, sys.version_info[:3])))")
+	if err != nil {
+		return path, "", err
+	}
+	var number int
+	if _, err := fmt.Sscan(said, &number, &version); err != nil {
+		return path, "", failure.Work("%q does not tell its version: %q", path, strings.TrimSpace(said))
+	}
+	if number < oldestPython {
+		return path, version, failure.Missing(m.pythonCure(),
+			"%q is Python %s, and JupyterLab needs %d.%d or later", path, version, oldestPython/100, oldestPython%100)
+	}
+	if _, err := command(ctx, "", nil, path, "-c", "import venv, ensurepip"); err != nil {
+		return path, version, failure.Missing(m.pythonCure(), "%q lacks its modules venv and ensurepip", path)
+	}
+	return path, version, nil
+}
+
+// installJupyter makes the environment afresh; a failure or an interrupt removes it.
+func (m *Machine) installJupyter(ctx context.Context, report *progress) (err error) {
+	python, _, err := m.python(ctx)
+	if err != nil {
+		return err
+	}
+	dir := m.JupyterDir()
+	defer func() {
+		if err != nil {
+			os.RemoveAll(dir)
+		}
+	}()
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	report.At("making a Python environment")
+	if _, err := command(ctx, "", nil, python, "-m", "venv", dir); err != nil {
+		return failure.Work("no Python environment: %w", err)
+	}
+	list := filepath.Join(dir, "requirements.txt")
+	if err := os.WriteFile(list, []byte(requirements), 0o644); err != nil {
+		return err
+	}
+	report.At("downloading and installing %d packages", strings.Count(requirements, "=="))
+	if _, err := command(ctx, "", nil, m.JupyterProgram("python"), "-m", "pip", "install",
+		"--quiet", "--no-input", "--disable-pip-version-check", "--requirement", list); err != nil {
+		return failure.Missing(SetupCommand+" again once the network is there", "no JupyterLab: %w", err)
+	}
+	return os.Rename(list, m.jupyterStamp())
+}

@@ -1,0 +1,110 @@
+package provision
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"reflect"
+
+	"golang.org/x/sys/cpu"
+
+	"tokenfuse/kernel/internal/failure"
+	"tokenfuse/kernel/internal/jupyter"
+)
+
+// KernelName is the name of Tokenfuse's kernelspec. A user's own "gonb" is never touched.
+const KernelName = "tokenfuse"
+
+// KernelSpec returns how the kernel "Go (Tokenfuse)" is started for this checkout.
+func KernelSpec() (jupyter.Spec, error) {
+	machine, err := ThisMachine()
+	if err != nil {
+		return jupyter.Spec{}, err
+	}
+	return machine.KernelSpec()
+}
+
+// KernelSpec returns how the kernel is started: GoNB, with the checkout in each notebook's workspace
+// so that its cells import tokenfuse as it stands there.
+func (m *Machine) KernelSpec() (jupyter.Spec, error) {
+	goCommand, err := m.LookPath("go")
+	if err != nil {
+		return jupyter.Spec{}, failure.Missing("export PATH=$PATH:/usr/local/go/bin, or install Go from https://go.dev/dl", "go is not on PATH")
+	}
+	env := map[string]string{
+		// GoNB runs go and goimports for each cell, and finds them on PATH.
+		"PATH":           filepath.Join(m.Home, "bin") + ":" + filepath.Dir(goCommand) + ":${PATH}",
+		"TOKENFUSE_HOME": m.Home,
+		// XLA's start-up messages would land in every cell's output.
+		"TF_CPP_MIN_LOG_LEVEL": "3",
+	}
+	maps.Copy(env, m.goBackendEnv())
+	return jupyter.Spec{
+		Argv:          []string{m.toolPath("gonb"), "--kernel", "{connection_file}", "-go_work=" + m.Checkout},
+		Env:           env,
+		DisplayName:   "Go (Tokenfuse)",
+		Language:      "go",
+		InterruptMode: "message",
+		Metadata:      map[string]any{"debugger": false},
+	}, nil
+}
+
+// goBackendEnv is the environment that makes cells of the pure Go backend fast: where no plugin can
+// be used and the processor allows, they are built with Go's vector instructions.
+func (m *Machine) goBackendEnv() map[string]string {
+	if !m.FastVectors || m.Getenv("GOEXPERIMENT") != "" {
+		return nil
+	}
+	if m.usesPlugins() && isFile(m.cpuPlugin()) {
+		return nil
+	}
+	return map[string]string{"GOEXPERIMENT": "simd"}
+}
+
+func hasFastVectors() bool { return cpu.X86.HasAVX2 }
+
+// SpecDir is the folder of the kernelspec.
+func (m *Machine) SpecDir() string { return filepath.Join(m.JupyterData, "kernels", KernelName) }
+
+func (m *Machine) kernelSpecPart() part {
+	return part{
+		title: `kernel "Go (Tokenfuse)"`,
+		ready: func() bool {
+			want, err := m.KernelSpec()
+			if err != nil {
+				return false
+			}
+			found, err := jupyter.ReadSpec(m.SpecDir())
+			return err == nil && reflect.DeepEqual(found, want)
+		},
+		install: func(context.Context, *progress) error {
+			spec, err := m.KernelSpec()
+			if err != nil {
+				return err
+			}
+			if err := spec.WriteFile(m.SpecDir()); err != nil {
+				return fmt.Errorf("cannot write the kernelspec (set JUPYTER_DATA_DIR to another folder): %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+// jupyterDataDir returns the folder of the user's Jupyter data, by the rules of Jupyter.
+func jupyterDataDir(os string, getenv func(string) string) (string, error) {
+	if dir := getenv("JUPYTER_DATA_DIR"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	home := getenv("HOME")
+	if home == "" {
+		return "", failure.Missing("export HOME=your-folder", "no home folder for the kernelspec")
+	}
+	if os == "darwin" {
+		return filepath.Join(home, "Library", "Jupyter"), nil
+	}
+	if dir := getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "jupyter"), nil
+	}
+	return filepath.Join(home, ".local", "share", "jupyter"), nil
+}

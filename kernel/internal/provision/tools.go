@@ -1,0 +1,139 @@
+package provision
+
+import (
+	"context"
+	"debug/buildinfo"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tokenfuse/kernel/internal/failure"
+)
+
+// tool is a Go program pinned by kernel/tools/go.mod and installed in Home/bin.
+type tool struct {
+	name, title string
+	pkg, module string // what to build, and the module of it whose version counts
+	version     string
+	slow        string // what to say of a build that takes long
+}
+
+// tools returns the programs that opts ask for, with their pinned versions.
+func (m *Machine) tools(opts Options) ([]tool, error) {
+	tools := []tool{
+		{name: "gonb", title: "GoNB", pkg: "github.com/janpfeifer/gonb", module: "github.com/janpfeifer/gonb"},
+		{name: "goimports", title: "goimports", pkg: "golang.org/x/tools/cmd/goimports", module: "golang.org/x/tools"},
+	}
+	if !opts.RunOnly {
+		tools = append(tools, tool{name: "gopls", title: "gopls", pkg: "golang.org/x/tools/gopls",
+			module: "golang.org/x/tools/gopls", slow: ", about a minute"})
+	}
+	if opts.Checks {
+		tools = append(tools, tool{name: "staticcheck", title: "staticcheck", pkg: "honnef.co/go/tools/cmd/staticcheck",
+			module: "honnef.co/go/tools"})
+	}
+	pins, err := m.pins()
+	if err != nil {
+		return nil, err
+	}
+	for i := range tools {
+		version, ok := pins[tools[i].module]
+		if !ok {
+			return nil, fmt.Errorf("setup: kernel/tools/go.mod requires no %q: restore it from the repository", tools[i].module)
+		}
+		tools[i].version = version
+	}
+	return tools, nil
+}
+
+// pins reads the module versions that kernel/tools/go.mod requires.
+func (m *Machine) pins() (map[string]string, error) {
+	goCommand, err := m.LookPath("go")
+	if err != nil {
+		return nil, failure.Missing("export PATH=$PATH:/usr/local/go/bin, or install Go from https://go.dev/dl", "go is not on PATH")
+	}
+	listed, err := command(context.Background(), filepath.Join(m.Checkout, "kernel", "tools"), nil, goCommand, "mod", "edit", "-json")
+	if err != nil {
+		return nil, err
+	}
+	var mod struct {
+		Require []struct{ Path, Version string }
+	}
+	if err := json.Unmarshal([]byte(listed), &mod); err != nil {
+		return nil, fmt.Errorf("setup: kernel/tools/go.mod: %w", err)
+	}
+	pins := make(map[string]string, len(mod.Require))
+	for _, required := range mod.Require {
+		pins[required.Path] = required.Version
+	}
+	return pins, nil
+}
+
+func (m *Machine) toolParts(opts Options) ([]part, error) {
+	tools, err := m.tools(opts)
+	if err != nil {
+		return nil, err
+	}
+	var parts []part
+	for _, tool := range tools {
+		parts = append(parts, part{
+			title:   tool.title + " " + tool.version,
+			ready:   func() bool { return builtVersion(m.toolPath(tool.name), tool.module) == tool.version },
+			install: func(ctx context.Context, report *progress) error { return m.installTool(ctx, report, tool) },
+		})
+	}
+	return parts, nil
+}
+
+func (m *Machine) toolPath(name string) string { return filepath.Join(m.Home, "bin", name) }
+
+// builtVersion returns the version of a module that the program at path was built with, which Go
+// writes into every program; "" where there is no such program.
+func builtVersion(path, module string) string {
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	for _, dep := range info.Deps {
+		if dep.Path == module {
+			return dep.Version
+		}
+	}
+	return ""
+}
+
+// installTool builds one tool aside and moves it into Home/bin.
+func (m *Machine) installTool(ctx context.Context, report *progress, tool tool) error {
+	goCommand, err := m.LookPath("go")
+	if err != nil {
+		return err
+	}
+	staging, remove, err := m.staging()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	report.At("downloading and compiling%s", tool.slow)
+	// Neither the flags nor the workspace of the user's own work apply to building a tool.
+	env := append(os.Environ(), "GOBIN="+staging, "GOFLAGS=", "GOWORK=off")
+	if _, err := command(ctx, filepath.Join(m.Checkout, "kernel", "tools"), env, goCommand, "install", tool.pkg); err != nil {
+		return failure.Work("%s %s does not build: %w", tool.name, tool.version, err)
+	}
+	place := m.toolPath(tool.name)
+	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(staging, tool.name), place)
+}
+
+// goVersion returns the version of the go command: "1.26.8".
+func (m *Machine) goVersion(ctx context.Context) (path, version string, err error) {
+	path, err = m.LookPath("go")
+	if err != nil {
+		return "", "", err
+	}
+	said, err := command(ctx, m.Checkout, nil, path, "env", "GOVERSION")
+	return path, strings.TrimPrefix(strings.TrimSpace(said), "go"), err
+}

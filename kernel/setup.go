@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"tokenfuse/kernel/internal/provision"
+)
+
+func newSetupCommand() *cobra.Command {
+	var cuda, noJupyter bool
+	cmd := &cobra.Command{
+		Use:   "setup",
+		Short: "Install what is missing: GoNB, XLA, the kernel \"Go (Tokenfuse)\", JupyterLab",
+		Long: `Installs, for you alone and without root, what is missing: GoNB with goimports and gopls; the XLA
+plugin; the kernelspec "Go (Tokenfuse)"; JupyterLab in a Python environment of its own. What is
+there already is left as it is: a second run downloads nothing.
+
+The parts go to $TOKENFUSE_HOME, else $XDG_DATA_HOME/tokenfuse, else ~/.local/share/tokenfuse; the
+kernelspec to your Jupyter data folder. lab, run and test do all this by themselves.`,
+		Example: `  go run ./kernel setup
+  go run ./kernel setup --no-jupyter
+  go run ./kernel setup --cuda`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			machine, err := provision.ThisMachine()
+			if err != nil {
+				return err
+			}
+			opts := provision.Options{CUDA: cuda, NoJupyter: noJupyter, Verify: true}
+			if err := machine.Ensure(cmd.Context(), cmd.ErrOrStderr(), opts); err != nil {
+				return err
+			}
+			printInstalled(cmd.OutOrStdout(), machine)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&cuda, "cuda", false, "also install XLA for NVIDIA GPUs (linux/amd64; some gigabytes)")
+	cmd.Flags().BoolVar(&noJupyter, "no-jupyter", false, "leave JupyterLab out; run and publish do not need it")
+	return cmd
+}
+
+// printInstalled says where the parts are and how to remove them.
+func printInstalled(w io.Writer, machine *provision.Machine) {
+	fmt.Fprintf(w, "Tokenfuse is set up in %s, its kernel in %s.\n", machine.Home, machine.SpecDir())
+	fmt.Fprintf(w, "  what is there:  go run ./kernel doctor\n")
+	fmt.Fprintf(w, "  to remove it:   rm -rf %q %q\n", machine.Home, machine.SpecDir())
+}
