@@ -13,7 +13,7 @@ import (
 func About(facts ...any) { Show(about(debug.ReadBuildInfo, facts)) }
 
 func about(buildInfo func() (*debug.BuildInfo, bool), facts []any) table {
-	t := table{header: []string{"what", "which"}}
+	var t table
 	add := func(key, value string) { t.rows = append(t.rows, []string{key, value}) }
 	add("Go", runtime.Version())
 	if info, ok := buildInfo(); ok {

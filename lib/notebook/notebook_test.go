@@ -129,10 +129,14 @@ func TestForms(t *testing.T) {
 	}
 }
 
-func TestTableEscapesHTML(t *testing.T) {
-	html := table{[]string{"a"}, [][]string{{"<script>"}}}.render().html
-	if strings.Contains(html, "<script>") {
-		t.Errorf("not escaped: %s", html)
+func TestTableHTML(t *testing.T) {
+	html := table{[]string{"a", "b"}, [][]string{{`<i align="left">`, "1"}}}.render().html
+	for _, want := range []string{
+		`<td style="text-align: left">&lt;i align=&#34;left&#34;&gt;</td>`, `<td style="text-align: right">1</td>`,
+	} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %s in %s", want, html)
+		}
 	}
 }
 

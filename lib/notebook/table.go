@@ -12,7 +12,7 @@ import (
 	"tokenfuse/lib/result"
 )
 
-// table is a header and rows of text; rows may be shorter than the header.
+// table is rows of text under a header, or under none; rows may be shorter than the header.
 type table struct {
 	header []string
 	rows   [][]string
@@ -23,18 +23,34 @@ func (t table) render() content {
 	style := pretty.StyleLight
 	style.Format = pretty.FormatOptions{} // headers as they are written
 	writer.SetStyle(style)
-	var columns []pretty.ColumnConfig
-	for i := range t.header {
+	columns := make([]pretty.ColumnConfig, t.width())
+	for i := range columns {
+		align := text.AlignLeft
 		if t.isNumeric(i) {
-			columns = append(columns, pretty.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
+			align = text.AlignRight
 		}
+		columns[i] = pretty.ColumnConfig{Number: i + 1, Align: align, AlignHeader: align}
 	}
 	writer.SetColumnConfigs(columns)
-	writer.AppendHeader(cells(t.header))
+	if len(t.header) > 0 {
+		writer.AppendHeader(cells(t.header))
+	}
 	for _, row := range t.rows {
 		writer.AppendRow(cells(row))
 	}
-	return content{text: writer.Render(), html: writer.RenderHTML()}
+	return content{text: writer.Render(), html: alignByStyle.Replace(writer.RenderHTML())}
+}
+
+// alignByStyle lets alignment win over Jupyter's style sheet, which sets every cell flush right. Text
+// in cells is escaped, and so not touched.
+var alignByStyle = strings.NewReplacer(`align="left"`, `style="text-align: left"`, `align="right"`, `style="text-align: right"`)
+
+func (t table) width() int {
+	width := len(t.header)
+	for _, row := range t.rows {
+		width = max(width, len(row))
+	}
+	return width
 }
 
 func cells(row []string) pretty.Row {
