@@ -102,25 +102,40 @@ func (f *Figure) Draw(c draw.Canvas) {
 }
 
 // PNG returns the figure as a PNG file, 150 pixels an inch.
-func (f *Figure) PNG() ([]byte, error) { return f.encode(".png") }
+func (f *Figure) PNG() ([]byte, error) { return f.file(".png") }
 
 // SVG returns the figure as an SVG file. Its text is text, in whichever sans-serif font the viewer
 // has.
-func (f *Figure) SVG() ([]byte, error) { return f.encode(".svg") }
+func (f *Figure) SVG() ([]byte, error) { return f.file(".svg") }
+
+func (f *Figure) file(extension string) ([]byte, error) {
+	picture, err := f.encode(extension)
+	if err != nil {
+		return nil, fmt.Errorf("plots: %w", err)
+	}
+	return picture, nil
+}
 
 // Save writes the figure to a file, whole or not at all, in the format that the extension of its
 // name says: .png, .svg or .pdf.
 func (f *Figure) Save(path string) error {
 	picture, err := f.encode(strings.ToLower(filepath.Ext(path)))
-	if err != nil {
-		return fmt.Errorf("%w: cannot save %q", err, path)
+	if err == nil {
+		err = writeWhole(path, picture)
 	}
+	if err != nil {
+		return fmt.Errorf("plots: cannot save %q: %w", path, err)
+	}
+	return nil
+}
+
+func writeWhole(path string, content []byte) error {
 	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return fmt.Errorf("plots: %w", err)
+		return err
 	}
 	defer os.Remove(temp.Name()) // fails once renamed, as it should
-	_, err = temp.Write(picture)
+	_, err = temp.Write(content)
 	if err == nil {
 		err = temp.Chmod(0o644)
 	}
@@ -128,12 +143,9 @@ func (f *Figure) Save(path string) error {
 		err = closeErr
 	}
 	if err != nil {
-		return fmt.Errorf("plots: %w", err)
+		return err
 	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		return fmt.Errorf("plots: %w", err)
-	}
-	return nil
+	return os.Rename(temp.Name(), path)
 }
 
 // encode draws the figure in the format of a file extension.
@@ -141,11 +153,11 @@ func (f *Figure) encode(extension string) (picture []byte, err error) {
 	// gonum/plot panics on what a user can set, such as a logarithmic axis through 0.
 	defer func() {
 		if reason := recover(); reason != nil {
-			err = fmt.Errorf("plots: cannot draw the figure: %v", reason)
+			err = fmt.Errorf("cannot draw the figure: %v", reason)
 		}
 	}()
 	if !(f.Width > 0 && f.Height > 0) {
-		return nil, errors.New("plots: the figure has no size: set Width and Height")
+		return nil, errors.New("the figure has no size: set Width and Height")
 	}
 	var canvas vg.CanvasWriterTo
 	switch extension {
@@ -156,12 +168,12 @@ func (f *Figure) encode(extension string) (picture []byte, err error) {
 	case ".pdf":
 		canvas = vgpdf.New(f.Width, f.Height)
 	default:
-		return nil, fmt.Errorf("plots: unknown picture format %q: use .png, .svg or .pdf", extension)
+		return nil, fmt.Errorf("unknown picture format %q: use .png, .svg or .pdf", extension)
 	}
 	f.Draw(draw.NewCanvas(canvas, f.Width, f.Height))
 	var file bytes.Buffer
 	if _, err := canvas.WriteTo(&file); err != nil {
-		return nil, fmt.Errorf("plots: %w", err)
+		return nil, err
 	}
 	if extension == ".svg" {
 		// vgsvg names the one font that it measured with; these are as wide, or at least as plain.

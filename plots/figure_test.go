@@ -3,6 +3,7 @@ package plots
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -79,15 +80,16 @@ func TestSaveErrors(t *testing.T) {
 		figure     *Figure
 		path, want string
 	}{
-		"unknown format": {good, "a.jpg", `plots: unknown picture format ".jpg": use .png, .svg or .pdf: cannot save`},
-		"no format":      {good, "a", `plots: unknown picture format "": use .png, .svg or .pdf: cannot save`},
-		"no folder":      {good, "none/a.png", "plots: open "},
-		"no size":        {&Figure{}, "a.png", "plots: the figure has no size: set Width and Height"},
-		"gonum's panic":  {logarithmic, "a.png", "plots: cannot draw the figure: Values must be greater than 0 for a log scale."},
+		"unknown format": {good, "a.jpg", `: unknown picture format ".jpg": use .png, .svg or .pdf`},
+		"no format":      {good, "a", `: unknown picture format "": use .png, .svg or .pdf`},
+		"no folder":      {good, "none/a.png", ": open "},
+		"no size":        {&Figure{}, "a.png", ": the figure has no size: set Width and Height"},
+		"gonum's panic":  {logarithmic, "a.png", ": cannot draw the figure: Values must be greater than 0 for a log scale."},
 	} {
-		err := c.figure.Save(filepath.Join(dir, c.path))
-		if err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: error %v, want %s", name, err, c.want)
+		path := filepath.Join(dir, c.path)
+		want := fmt.Sprintf("plots: cannot save %q", path) + c.want
+		if err := c.figure.Save(path); err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v, want %s", name, err, want)
 		}
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 0 {

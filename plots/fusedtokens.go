@@ -10,39 +10,6 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// Groups says which patches of an image became one token.
-type Groups struct {
-	// Title stands above the panel, before the number of tokens: "layer 3".
-	Title string
-	// Rows and Cols are the patch grid.
-	Rows, Cols int
-	// Of holds for each patch, row by row, the number of its token; -1 where it is in none, having
-	// been dropped. The numbers themselves do not matter.
-	Of []int
-}
-
-// Tokens returns the number of tokens that hold a patch.
-func (g Groups) Tokens() int { return len(g.members()) }
-
-// members returns the patches of each token.
-func (g Groups) members() map[int][]int {
-	members := map[int][]int{}
-	for patch, token := range g.Of {
-		if token >= 0 {
-			members[token] = append(members[token], patch)
-		}
-	}
-	return members
-}
-
-func (g Groups) validate() error {
-	if g.Rows <= 0 || g.Cols <= 0 || len(g.Of) != g.Rows*g.Cols {
-		return fmt.Errorf("plots: groups %q name %d patches on a grid of %dx%d: want one number a patch",
-			g.Title, len(g.Of), g.Rows, g.Cols)
-	}
-	return nil
-}
-
 // panelsPerRow keeps a panel of 28x28 pixels with 7x7 patches readable at text width.
 const panelsPerRow = 4
 
@@ -94,6 +61,9 @@ func panel(img image.Image, lines *borders, g Groups, width vg.Length, title str
 	p.HideAxes()
 	p.Title.Text = title
 	p.Title.TextStyle.Font = sans(labelSize)
+	if needs, has := p.Title.TextStyle.Width(title), width-2*margin; needs > has {
+		p.Title.TextStyle.Font.Size *= has / needs
+	}
 	cols, rows := float64(max(1, g.Cols)), float64(max(1, g.Rows))
 	p.Add(plotter.NewImage(img, 0, 0, cols, rows))
 	if lines != nil {

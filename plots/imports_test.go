@@ -1,0 +1,28 @@
+package plots
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestImports: figures are drawn from plain values, and what a cell always imports stays small.
+func TestImports(t *testing.T) {
+	for name, never := range map[string][]string{
+		"tokenfuse/plots":        {"github.com/gomlx", "github.com/janpfeifer/gonb"},
+		"tokenfuse/lib/result":   {"github.com/gomlx", "gonum.org"},
+		"tokenfuse/lib/notebook": {"github.com/gomlx", "gonum.org"},
+	} {
+		list, err := exec.CommandContext(t.Context(), "go", "list", "-deps", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for imported := range strings.Lines(string(list)) {
+			for _, prefix := range never {
+				if strings.HasPrefix(imported, prefix) {
+					t.Errorf("%s imports %s", name, strings.TrimSpace(imported))
+				}
+			}
+		}
+	}
+}
