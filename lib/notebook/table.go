@@ -80,14 +80,14 @@ func (t table) isNumeric(column int) bool {
 // rowTable lays result rows out: how much is fused, what it costs, what it gives, against the base
 // model among them. Columns that would stay empty are left out.
 func rowTable(rows []result.Row) table {
-	names := result.Series(rows)
+	names, decimals := result.Series(rows), decimalsOfGMACs(rows)
 	columns := []struct {
 		header string
 		cell   func(i int, r result.Row) string
 	}{
 		{"method", func(i int, _ result.Row) string { return names[i] }},
 		{"setting", func(_ int, r result.Row) string { return r.Setting() }},
-		{"GMACs", func(_ int, r result.Row) string { return formatGMACs(r.GMACs) }},
+		{"GMACs", func(_ int, r result.Row) string { return strconv.FormatFloat(r.GMACs, 'f', decimals, 64) }},
 		{"vs base", func(_ int, r result.Row) string {
 			return againstBase(rows, r, func(base result.Row) string {
 				if base.GMACs == 0 {
@@ -143,10 +143,11 @@ func againstBase(rows []result.Row, r result.Row, compare func(base result.Row) 
 	return compare(base)
 }
 
-// formatGMACs keeps the two decimals of the literature, and more where a model is small.
-func formatGMACs(gmacs float64) string {
-	if gmacs < 1 {
-		return strconv.FormatFloat(gmacs, 'f', 4, 64)
+// decimalsOfGMACs are the two of the literature, and more where a model is small, the same for all
+// rows.
+func decimalsOfGMACs(rows []result.Row) int {
+	if slices.ContainsFunc(rows, func(r result.Row) bool { return r.GMACs > 0 && r.GMACs < 0.1 }) {
+		return 4
 	}
-	return strconv.FormatFloat(gmacs, 'f', 2, 64)
+	return 2
 }
