@@ -51,6 +51,7 @@ comfort (gopls, JupyterLab and its Python).`,
 
 func printReport(w io.Writer, report provision.Report) {
 	rows := table.NewWriter()
+	rows.SuppressTrailingSpaces()
 	rows.SetStyle(table.StyleLight)
 	rows.Style().Options = table.OptionsNoBordersAndSeparators
 	for _, part := range report.Parts {

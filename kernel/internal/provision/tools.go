@@ -15,7 +15,7 @@ import (
 // tool is a Go program pinned by kernel/tools/go.mod and installed in Home/bin.
 type tool struct {
 	name, title string
-	pkg, module string // what to build, and the module of it whose version counts
+	pkg, module string // what to build, and the module that it belongs to
 	version     string
 	slow        string // what to say of a build that takes long
 }
@@ -89,19 +89,17 @@ func (m *Machine) toolParts(opts Options) ([]part, error) {
 
 func (m *Machine) toolPath(name string) string { return filepath.Join(m.Home, "bin", name) }
 
-// builtVersion returns the version of a module that the program at path was built with, which Go
-// writes into every program; "" where there is no such program.
+// builtVersion returns the version of the program at path, which Go writes into what it builds; ""
+// where there is no such program of that module.
 func builtVersion(path, module string) string {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
 		return ""
 	}
-	for _, dep := range info.Deps {
-		if dep.Path == module {
-			return dep.Version
-		}
+	if info.Main.Path != module {
+		return ""
 	}
-	return ""
+	return info.Main.Version
 }
 
 // installTool builds one tool aside and moves it into Home/bin.
