@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tokenfuse/kernel/internal/failure"
+	"tokenfuse/kernel/internal/provision"
+)
+
+func newLabCommand() *cobra.Command {
+	var port int
+	var noBrowser bool
+	cmd := &cobra.Command{
+		Use:   "lab",
+		Short: "Open the notebooks in JupyterLab",
+		Long: `Sets up what is missing, then starts JupyterLab on notebooks/ with the kernel "Go (Tokenfuse)". It
+listens on this machine alone and asks for a token, which is part of the address printed. Ctrl-C
+stops it with its kernels. From another machine: ssh -L 8888:localhost:8888 HOST.`,
+		Example: `  go run ./kernel lab
+  go run ./kernel lab --port 9000 --no-browser`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if port < 0 || port > 65535 {
+				return failure.Usage("--port \"%d\" is no port: take one from 1 to 65535, or 0 for any that is free", port)
+			}
+			machine, err := provision.ThisMachine()
+			if err != nil {
+				return err
+			}
+			if err := machine.Ensure(cmd.Context(), cmd.ErrOrStderr(), provision.Options{}); err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("port") && !isFree(port) {
+				port = 0
+			}
+			if port, err = freePort(port); err != nil {
+				return err
+			}
+			server := labServer{
+				machine: machine,
+				port:    port,
+				browser: !noBrowser,
+				token:   rand.Text(),
+			}
+			return server.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().IntVar(&port, "port", 8888, "port to listen on; 0 for any that is free, which is also taken when 8888 is not")
+	cmd.Flags().BoolVar(&noBrowser, "no-browser", false, "only print the address")
+	return cmd
+}
+
+func isFree(port int) bool {
+	_, err := freePort(port)
+	return err == nil
+}
+
+// freePort returns the port if it is free, for 0 any that is.
+func freePort(port int) (int, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return 0, failure.Usage("--port \"%d\" cannot be listened on: take another: %w", port, err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// labServer is a JupyterLab to be run.
+type labServer struct {
+	machine *provision.Machine
+	port    int
+	browser bool
+	token   string
+}
+
+// run starts JupyterLab, prints its address on stdout once it answers, and returns when it ends.
+// When ctx is cancelled the server ends its kernels, then itself.
+func (s labServer) run(ctx context.Context, stdout, stderr io.Writer) error {
+	cmd := exec.CommandContext(ctx, s.machine.JupyterProgram("jupyter-lab"), s.arguments()...)
+	cmd.Dir = filepath.Join(s.machine.Checkout, "notebooks")
+	// The token travels in the environment, since other users can read arguments.
+	cmd.Env = append(os.Environ(), "JUPYTER_TOKEN="+s.token)
+	cmd.Stdout, cmd.Stderr = stderr, stderr
+	// In a group of its own, so that Ctrl-C reaches this program alone, which then ends the server in
+	// good order; the server itself would ask whether it is meant.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 15 * time.Second
+	if err := cmd.Start(); err != nil {
+		return failure.Missing(provision.SetupCommand, "JupyterLab does not start: %w", err)
+	}
+	defer syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+
+	answered, stopAsking := context.WithCancel(ctx)
+	defer stopAsking()
+	go func() {
+		if s.waitUntilAnswers(answered) {
+			fmt.Fprintf(stdout, "JupyterLab: http://127.0.0.1:%d/lab?token=%s (Ctrl-C stops it)\n", s.port, s.token)
+		}
+	}()
+	err := cmd.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return failure.Work("JupyterLab ended by itself: %w", err)
+	}
+	return err
+}
+
+// arguments are JupyterLab's. The kernels on offer are those installed for the user; the one of
+// JupyterLab's own Python is not, and new notebooks take ours.
+func (s labServer) arguments() []string {
+	args := []string{
+		"--ServerApp.root_dir=" + filepath.Join(s.machine.Checkout, "notebooks"),
+		"--ServerApp.ip=127.0.0.1",
+		fmt.Sprintf("--ServerApp.port=%d", s.port),
+		"--ServerApp.port_retries=0",
+		"--MultiKernelManager.default_kernel_name=" + provision.KernelName,
+		"--KernelSpecManager.ensure_native_kernel=False",
+		"--log-level=WARN",
+	}
+	if !s.browser {
+		args = append(args, "--no-browser")
+	}
+	if os.Geteuid() == 0 {
+		args = append(args, "--allow-root")
+	}
+	return args
+}
+
+// waitUntilAnswers says whether the server answers before ctx ends.
+func (s labServer) waitUntilAnswers(ctx context.Context) bool {
+	client := http.Client{Timeout: time.Second}
+	for ctx.Err() == nil {
+		response, err := client.Get(fmt.Sprintf("http://127.0.0.1:%d/api", s.port))
+		if err == nil {
+			response.Body.Close()
+			return true
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return false
+}
