@@ -87,6 +87,7 @@ func verbs() []*cobra.Command {
 	return []*cobra.Command{
 		newSetupCommand(),
 		newDoctorCommand(),
+		newRunCommand(),
 		newLabCommand(),
 		newTrainCommand(),
 	}

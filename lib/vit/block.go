@@ -116,8 +116,7 @@ func (b block) project(x *Node, third int) *Node {
 	rows := AxisRange(third*dim, (third+1)*dim)
 	weight := Slice(b.value(b.name+".attn.qkv.weight", 3*dim, dim), rows)
 	bias := Slice(b.value(b.name+".attn.qkv.bias", 3*dim), rows)
-	y := EinsumAxes(x, weight, [][2]int{{2, 1}}, nil)
-	return Add(y, BroadcastToShape(ExpandLeftToRank(bias, 3), y.Shape()))
+	return affine(x, weight, bias)
 }
 
 func (b block) heads(x *Node) *Node { return attention.Heads(x, b.config.Heads) }

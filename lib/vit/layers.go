@@ -1,6 +1,8 @@
 package vit
 
 import (
+	"slices"
+
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
@@ -23,10 +25,19 @@ func (l layers) value(name string, dims ...int) *Node {
 
 // linear maps x [..., in] -> [..., out].
 func (l layers) linear(name string, x *Node, out int) *Node {
-	in := x.Shape().Dim(-1)
-	weight, bias := l.value(name+".weight", out, in), l.value(name+".bias", out)
-	y := EinsumAxes(x, weight, [][2]int{{x.Rank() - 1, 1}}, nil)
-	return Add(y, BroadcastToShape(ExpandLeftToRank(bias, y.Rank()), y.Shape()))
+	return affine(x, l.value(name+".weight", out, x.Shape().Dim(-1)), l.value(name+".bias", out))
+}
+
+// affine is x [..., in] times the transpose of weight [out, in], plus bias [out].
+func affine(x, weight, bias *Node) *Node {
+	// As one matrix of all tokens: the gradient of a product over several leading axes is 2.4 times
+	// slower on XLA's CPU than that of a plain matrix product.
+	in, out := weight.Shape().Dimensions[1], weight.Shape().Dimensions[0]
+	rows := x.Shape().Size() / in
+	y := EinsumAxes(Reshape(x, rows, in), weight, [][2]int{{1, 1}}, nil)
+	y = Add(y, BroadcastToShape(ExpandLeftToRank(bias, 2), y.Shape()))
+	dims := append(slices.Clone(x.Shape().Dimensions[:x.Rank()-1]), out)
+	return Reshape(y, dims...)
 }
 
 // norm is layer norm over the last axis; ViT checkpoints want an epsilon of 1e-6.

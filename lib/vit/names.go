@@ -22,7 +22,7 @@ func Models() []Named {
 			MLPRatio: 4, Classes: 1000, Distilled: distilled}
 	}
 	return []Named{
-		{"vit_fmnist_patch4_28", Config{ImageSize: square(28), PatchSize: 4, Channels: 1, Dim: 96, Depth: 10, Heads: 3,
+		{"vit_fmnist_patch4_28", Config{ImageSize: square(28), PatchSize: 4, Channels: 1, Dim: 96, Depth: 8, Heads: 3,
 			MLPRatio: 4, Classes: 10}, "Tokenfuse, trained on Fashion-MNIST; weights come with it"},
 		{"deit_tiny_patch16_224", deits(192, 3, false), deit},
 		{"deit_small_patch16_224", deits(384, 6, false), deit},

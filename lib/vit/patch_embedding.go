@@ -13,9 +13,7 @@ func (l layers) patchEmbedding(images *Node, c Config) *Node {
 	patches := Reshape(images, batch, c.Channels, rows, p, cols, p)
 	patches = Reshape(TransposeAllAxes(patches, 0, 2, 4, 1, 3, 5), batch, rows*cols, c.Channels*p*p)
 	kernel := Reshape(l.value("patch_embed.proj.weight", c.Dim, c.Channels, p, p), c.Dim, c.Channels*p*p)
-	y := EinsumAxes(patches, kernel, [][2]int{{2, 1}}, nil)
-	bias := l.value("patch_embed.proj.bias", c.Dim)
-	return Add(y, BroadcastToShape(ExpandLeftToRank(bias, 3), y.Shape()))
+	return affine(patches, kernel, l.value("patch_embed.proj.bias", c.Dim))
 }
 
 // embed puts the class token (and the distillation token) in front of the patches and adds the

@@ -95,3 +95,9 @@ func (c *Classifier) check(images *tensors.Tensor) error {
 	}
 	return nil
 }
+
+// Close frees the compiled graphs.
+func (c *Classifier) Close() {
+	c.logits.Finalize()
+	c.traced.Finalize()
+}

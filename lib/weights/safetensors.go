@@ -25,8 +25,8 @@ type File struct {
 	Metadata map[string]string
 }
 
-// Read reads a safetensors file. Floats of 16, 32 and 64 bits become float32; integers and booleans
-// become int32.
+// Read reads a safetensors file. Floats of 16, 32 and 64 bits become float32; integers of 32 and 64
+// bits keep their type, bytes and booleans become uint8.
 func Read(path string) (*File, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -78,16 +78,18 @@ func tensorOf(view safetensors.TensorView) (*tensors.Tensor, error) {
 	case safetensors.F16:
 		return decode(raw, 2, dims, func(b []byte) float32 { return half(binary.LittleEndian.Uint16(b)) }), nil
 	case safetensors.I64:
-		return decode(raw, 8, dims, func(b []byte) int32 { return int32(binary.LittleEndian.Uint64(b)) }), nil
+		return decode(raw, 8, dims, func(b []byte) int64 { return int64(binary.LittleEndian.Uint64(b)) }), nil
+	case safetensors.U64:
+		return decode(raw, 8, dims, binary.LittleEndian.Uint64), nil
 	case safetensors.I32:
 		return decode(raw, 4, dims, func(b []byte) int32 { return int32(binary.LittleEndian.Uint32(b)) }), nil
 	case safetensors.U8, safetensors.BOOL:
-		return decode(raw, 1, dims, func(b []byte) int32 { return int32(b[0]) }), nil
+		return decode(raw, 1, dims, func(b []byte) uint8 { return b[0] }), nil
 	}
 	return nil, fmt.Errorf("type %s is not supported: use float32, float16 or bfloat16", view.DType())
 }
 
-func decode[T float32 | int32](raw []byte, width int, dims []int, one func([]byte) T) *tensors.Tensor {
+func decode[T float32 | int32 | int64 | uint64 | uint8](raw []byte, width int, dims []int, one func([]byte) T) *tensors.Tensor {
 	data := make([]T, len(raw)/width)
 	for i := range data {
 		data[i] = one(raw[i*width:])
@@ -114,7 +116,7 @@ func signOf(bit uint32) float32 {
 	return 1
 }
 
-// Write writes tensors (float32 or int32) to a safetensors file, whole or not at all.
+// Write writes tensors of the types that Read returns to a safetensors file, whole or not at all.
 func Write(path string, f *File) (err error) {
 	views := map[string]view{}
 	for name, t := range f.Tensors {
@@ -177,8 +179,14 @@ func viewOf(t *tensors.Tensor) (view, error) {
 		v.dtype = safetensors.F32
 	case dtypes.Int32:
 		v.dtype = safetensors.I32
+	case dtypes.Int64:
+		v.dtype = safetensors.I64
+	case dtypes.Uint64:
+		v.dtype = safetensors.U64
+	case dtypes.Uint8:
+		v.dtype = safetensors.U8
 	default:
-		return v, fmt.Errorf("type %s cannot be written: convert it to float32 or int32", t.DType())
+		return v, fmt.Errorf("type %s cannot be written: convert it to float32 or an integer of 32 or 64 bits", t.DType())
 	}
 	err := t.ConstBytes(func(data []byte) { v.data = bytes.Clone(data) })
 	return v, err
