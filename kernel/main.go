@@ -85,6 +85,10 @@ Exit codes: 0 done; 1 the work failed; 2 bad usage or input; 3 the machine lacks
 // verbs lists the commands, in the order of a user's first day.
 func verbs() []*cobra.Command {
 	return []*cobra.Command{
+		newSetupCommand(),
+		newDoctorCommand(),
+		newRunCommand(),
+		newLabCommand(),
 		newTrainCommand(),
 	}
 }
