@@ -123,8 +123,7 @@ func (s labServer) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return err
 }
 
-// arguments are JupyterLab's. The kernels on offer are those installed for the user; the one of
-// JupyterLab's own Python is not, and new notebooks take ours.
+// arguments are JupyterLab's; new notebooks take Tokenfuse's kernel.
 func (s labServer) arguments() []string {
 	args := []string{
 		"--ServerApp.root_dir=" + filepath.Join(s.machine.Checkout, "notebooks"),
@@ -132,7 +131,6 @@ func (s labServer) arguments() []string {
 		fmt.Sprintf("--ServerApp.port=%d", s.port),
 		"--ServerApp.port_retries=0",
 		"--MultiKernelManager.default_kernel_name=" + provision.KernelName,
-		"--KernelSpecManager.ensure_native_kernel=False",
 		"--log-level=WARN",
 	}
 	if !s.browser {

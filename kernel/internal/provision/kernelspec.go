@@ -2,8 +2,10 @@ package provision
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 
@@ -12,6 +14,11 @@ import (
 	"tokenfuse/kernel/internal/failure"
 	"tokenfuse/kernel/internal/jupyter"
 )
+
+// cellGo is the go command that cells find on PATH.
+//
+//go:embed cellgo.sh
+var cellGo string
 
 // KernelName is the name of Tokenfuse's kernelspec. A user's own "gonb" is never touched.
 const KernelName = "tokenfuse"
@@ -28,14 +35,16 @@ func KernelSpec() (jupyter.Spec, error) {
 // KernelSpec returns how the kernel is started: GoNB, with the checkout in each notebook's workspace
 // so that its cells import tokenfuse as it stands there.
 func (m *Machine) KernelSpec() (jupyter.Spec, error) {
-	goCommand, err := m.LookPath("go")
+	goCommand, err := m.goCommand()
 	if err != nil {
-		return jupyter.Spec{}, failure.Missing("export PATH=$PATH:/usr/local/go/bin, or install Go from https://go.dev/dl", "go is not on PATH")
+		return jupyter.Spec{}, err
 	}
 	env := map[string]string{
 		// GoNB runs go and goimports for each cell, and finds them on PATH.
-		"PATH":           filepath.Join(m.Home, "bin") + ":" + filepath.Dir(goCommand) + ":${PATH}",
-		"TOKENFUSE_HOME": m.Home,
+		"PATH":               m.cellBin() + ":" + filepath.Join(m.Home, "bin") + ":" + filepath.Dir(goCommand) + ":${PATH}",
+		"TOKENFUSE_HOME":     m.Home,
+		"TOKENFUSE_CHECKOUT": m.Checkout,
+		"TOKENFUSE_GO":       goCommand,
 		// XLA's start-up messages would land in every cell's output.
 		"TF_CPP_MIN_LOG_LEVEL": "3",
 	}
@@ -67,10 +76,16 @@ func hasFastVectors() bool { return cpu.X86.HasAVX2 }
 // SpecDir is the folder of the kernelspec.
 func (m *Machine) SpecDir() string { return filepath.Join(m.JupyterData, "kernels", KernelName) }
 
+// cellBin is a folder for the cells' go command alone, on no PATH but theirs.
+func (m *Machine) cellBin() string { return filepath.Join(m.Home, "cells") }
+
 func (m *Machine) kernelSpecPart() part {
 	return part{
 		title: `kernel "Go (Tokenfuse)"`,
 		ready: func() bool {
+			if script, err := os.ReadFile(filepath.Join(m.cellBin(), "go")); err != nil || string(script) != cellGo {
+				return false
+			}
 			want, err := m.KernelSpec()
 			if err != nil {
 				return false
@@ -83,6 +98,9 @@ func (m *Machine) kernelSpecPart() part {
 			if err != nil {
 				return err
 			}
+			if err := m.installCellGo(); err != nil {
+				return err
+			}
 			if err := spec.WriteFile(m.SpecDir()); err != nil {
 				return fmt.Errorf("cannot write the kernelspec (set JUPYTER_DATA_DIR to another folder): %w", err)
 			}
@@ -91,8 +109,25 @@ func (m *Machine) kernelSpecPart() part {
 	}
 }
 
+// installCellGo writes the cells' go command.
+func (m *Machine) installCellGo() error {
+	staging, remove, err := m.staging()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	if err := os.MkdirAll(m.cellBin(), 0o755); err != nil {
+		return err
+	}
+	script := filepath.Join(staging, "go")
+	if err := os.WriteFile(script, []byte(cellGo), 0o755); err != nil {
+		return err
+	}
+	return os.Rename(script, filepath.Join(m.cellBin(), "go"))
+}
+
 // jupyterDataDir returns the folder of the user's Jupyter data, by the rules of Jupyter.
-func jupyterDataDir(os string, getenv func(string) string) (string, error) {
+func jupyterDataDir(system string, getenv func(string) string) (string, error) {
 	if dir := getenv("JUPYTER_DATA_DIR"); dir != "" {
 		return filepath.Abs(dir)
 	}
@@ -100,7 +135,7 @@ func jupyterDataDir(os string, getenv func(string) string) (string, error) {
 	if home == "" {
 		return "", failure.Missing("export HOME=your-folder", "no home folder for the kernelspec")
 	}
-	if os == "darwin" {
+	if system == "darwin" {
 		return filepath.Join(home, "Library", "Jupyter"), nil
 	}
 	if dir := getenv("XDG_DATA_HOME"); dir != "" {

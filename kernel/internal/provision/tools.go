@@ -50,9 +50,9 @@ func (m *Machine) tools(opts Options) ([]tool, error) {
 
 // pins reads the module versions that kernel/tools/go.mod requires.
 func (m *Machine) pins() (map[string]string, error) {
-	goCommand, err := m.LookPath("go")
+	goCommand, err := m.goCommand()
 	if err != nil {
-		return nil, failure.Missing("export PATH=$PATH:/usr/local/go/bin, or install Go from https://go.dev/dl", "go is not on PATH")
+		return nil, err
 	}
 	listed, err := command(context.Background(), filepath.Join(m.Checkout, "kernel", "tools"), nil, goCommand, "mod", "edit", "-json")
 	if err != nil {
@@ -104,7 +104,7 @@ func builtVersion(path, module string) string {
 
 // installTool builds one tool aside and moves it into Home/bin.
 func (m *Machine) installTool(ctx context.Context, report *progress, tool tool) error {
-	goCommand, err := m.LookPath("go")
+	goCommand, err := m.goCommand()
 	if err != nil {
 		return err
 	}
@@ -126,10 +126,19 @@ func (m *Machine) installTool(ctx context.Context, report *progress, tool tool) 
 	return os.Rename(filepath.Join(staging, tool.name), place)
 }
 
+// goCommand finds the go command itself, even when PATH leads to the one of notebook cells.
+func (m *Machine) goCommand() (string, error) {
+	found, err := m.LookPath("go")
+	if err != nil {
+		return "", failure.Missing("export PATH=$PATH:/usr/local/go/bin, or install Go from https://go.dev/dl", "go is not on PATH")
+	}
+	root, err := command(context.Background(), m.Checkout, nil, found, "env", "GOROOT")
+	return filepath.Join(strings.TrimSpace(root), "bin", "go"), err
+}
+
 // goVersion returns the version of the go command: "1.26.8".
 func (m *Machine) goVersion(ctx context.Context) (path, version string, err error) {
-	path, err = m.LookPath("go")
-	if err != nil {
+	if path, err = m.goCommand(); err != nil {
 		return "", "", err
 	}
 	said, err := command(ctx, m.Checkout, nil, path, "env", "GOVERSION")
