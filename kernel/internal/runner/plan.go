@@ -48,10 +48,10 @@ func Plan(paths []string, output string, settings []string) ([]Job, error) {
 		case output != "":
 			job.Output = output
 		}
-		if other, ok := from[job.Output]; ok {
+		if other, ok := from[filepath.Clean(job.Output)]; ok {
 			return nil, failure.Usage("%q and %q would both be written to %q: run them one by one", other, path, job.Output)
 		}
-		from[job.Output] = path
+		from[filepath.Clean(job.Output)] = path
 		if err := checkWritable(job.Output); err != nil {
 			return nil, err
 		}

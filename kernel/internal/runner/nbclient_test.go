@@ -1,0 +1,37 @@
+package runner
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"tokenfuse/lib/accel"
+)
+
+// managedPython returns the Python of the Jupyter environment that setup makes.
+func managedPython(t *testing.T) string {
+	t.Helper()
+	home, err := accel.Home()
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := filepath.Join(home, "jupyter", "bin", "python")
+	if err := exec.Command(python, "-c", "import nbclient").Run(); err != nil {
+		t.Skipf("no Python with nbclient to compare with (%v): run go run ./kernel setup", err)
+	}
+	return python
+}
+
+// runNBClient executes a notebook with nbclient and the kernelspec in data, a Jupyter data folder.
+func runNBClient(t *testing.T, python, data, path string) []byte {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), python, "testdata/run_nbclient.py", path, filepath.Dir(path))
+	command.Env = append(os.Environ(), "JUPYTER_PATH="+data, "JUPYTER_RUNTIME_DIR="+t.TempDir(), "IPYTHONDIR="+t.TempDir())
+	command.Stderr = t.Output()
+	notebook, err := command.Output()
+	if err != nil {
+		t.Fatalf("nbclient: %v", err)
+	}
+	return notebook
+}
