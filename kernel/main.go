@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ func execute(ctx context.Context, args []string) int {
 		fmt.Fprintln(os.Stderr, "kernel: interrupted")
 		return failure.CodeInterrupted
 	}
-	fmt.Fprintf(os.Stderr, "kernel: %v\n", err)
+	fmt.Fprintf(os.Stderr, "kernel: %s\n", oneLine(err))
 	// Whatever cobra itself refuses (an unknown verb, a flag that does not parse) never reached a
 	// verb, and is bad usage.
 	var ran *ranError
@@ -45,6 +46,17 @@ func execute(ctx context.Context, args []string) int {
 		return failure.CodeUsage
 	}
 	return failure.Code(ran.err)
+}
+
+// oneLine is an error's message on one line; cobra spreads its suggestions over several.
+func oneLine(err error) string {
+	var parts []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); line != "" {
+			parts = append(parts, line)
+		}
+	}
+	return strings.Join(parts, " ")
 }
 
 // ranError marks an error that came from a verb's own work rather than from parsing its flags.
@@ -89,6 +101,12 @@ func verbs() []*cobra.Command {
 		newDoctorCommand(),
 		newRunCommand(),
 		newLabCommand(),
+		newTestCommand(),
+		newModelsCommand(),
+		newMethodsCommand(),
+		newFlopsCommand(),
+		newPredictCommand(),
+		newFuseCommand(),
 		newTrainCommand(),
 	}
 }

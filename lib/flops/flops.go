@@ -6,19 +6,22 @@
 package flops
 
 import (
+	"encoding/json"
+
 	"tokenfuse/lib/fusion"
 	"tokenfuse/lib/vit"
 )
 
 // Count is the cost of one image.
 type Count struct {
-	Model    string  `json:"model,omitempty"`
-	Layers   []Layer `json:"layers"`
-	Embed    int     `json:"patch_embedding_macs"`
-	Head     int     `json:"head_macs"` // last norm and heads
-	Matching int     `json:"matching_macs"`
-	Total    int     `json:"total_macs"`
-	GMACs    float64 `json:"gmacs"`
+	Model    string          `json:"model,omitempty"`
+	Fusion   json.RawMessage `json:"fusion,omitempty"`
+	Layers   []Layer         `json:"layers"`
+	Embed    int             `json:"patch_embedding_macs"`
+	Head     int             `json:"head_macs"` // last norm and heads
+	Matching int             `json:"matching_macs"`
+	Total    int             `json:"total_macs"`
+	GMACs    float64         `json:"gmacs"`
 }
 
 // Layer is the cost of one block.

@@ -183,3 +183,9 @@ func fits(name string, shape shapes.Shape, want []int) error {
 	}
 	return nil
 }
+
+// Check reports tensors that the step cannot fuse.
+func (s Single) Check(in Tensors) error {
+	_, _, err := s.plan(in)
+	return err
+}

@@ -58,7 +58,7 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 
 // Logits classifies normalised images [batch, channels, height, width]: [batch, classes].
 func (c *Classifier) Logits(images *tensors.Tensor) (*tensors.Tensor, error) {
-	if err := c.check(images); err != nil {
+	if err := CheckImages(c.Model.Config, images); err != nil {
 		return nil, err
 	}
 	out, err := c.logits.Call1(images)
@@ -77,7 +77,7 @@ type Prediction struct {
 
 // Trace is Logits that also says where each token went.
 func (c *Classifier) Trace(images *tensors.Tensor) (*Prediction, error) {
-	if err := c.check(images); err != nil {
+	if err := CheckImages(c.Model.Config, images); err != nil {
 		return nil, err
 	}
 	logits, source, size, err := c.traced.Call3(images)
@@ -87,11 +87,13 @@ func (c *Classifier) Trace(images *tensors.Tensor) (*Prediction, error) {
 	return &Prediction{Logits: logits, Source: source, Size: size}, nil
 }
 
-func (c *Classifier) check(images *tensors.Tensor) error {
-	d, want := images.Shape().Dimensions, c.Model.Config
-	if len(d) != 4 || d[0] < 1 || d[1] != want.Channels || d[2] != want.ImageSize.Height || d[3] != want.ImageSize.Width || images.DType() != dtypes.Float32 {
-		return fmt.Errorf("vit: images are %s, %s takes (Float32)[batch %d %d %d]",
-			images.Shape(), c.Model.Name, want.Channels, want.ImageSize.Height, want.ImageSize.Width)
+// CheckImages reports images that a configuration does not take: they must be float32
+// [batch, channels, height, width].
+func CheckImages(c Config, images *tensors.Tensor) error {
+	d := images.Shape().Dimensions
+	if len(d) != 4 || d[0] < 1 || d[1] != c.Channels || d[2] != c.ImageSize.Height || d[3] != c.ImageSize.Width || images.DType() != dtypes.Float32 {
+		return fmt.Errorf("vit: images are %s, the model takes (Float32)[batch %d %d %d]",
+			images.Shape(), c.Channels, c.ImageSize.Height, c.ImageSize.Width)
 	}
 	return nil
 }

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"tokenfuse/kernel/internal/failure"
+	"tokenfuse/lib/flops"
+)
+
+func newFlopsCommand() *cobra.Command {
+	var (
+		model, spec string
+		asJSON      bool
+	)
+	cmd := &cobra.Command{
+		Use:   "flops --model NAME|CONFIG.json [--fusion FUSION.json|SPEC]",
+		Short: "Multiply-accumulates of a model under a fusion method, per layer and in all",
+		Long: `Counts what the papers print as FLOPs: one multiply-accumulate is one. Counted are matrix
+products, the patch embedding, the method's matching, and layer norms as 5 per element.`,
+		Example: `  go run ./kernel flops --model deit_small_patch16_224 --fusion mctf:r=16
+  go run ./kernel flops --model deit_tiny_patch16_224 --fusion mctf:r=0.35,layers=3,6,9 --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			name, config, err := modelConfig(model)
+			if err != nil {
+				return err
+			}
+			method, err := fusionMethod(spec)
+			if err != nil {
+				return err
+			}
+			count, err := flops.Of(config, method)
+			if err != nil {
+				return failure.Usage("%w", err)
+			}
+			count.Model = name
+			if count.Fusion, err = json.Marshal(method); err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(count)
+			}
+			printFlops(cmd.OutOrStdout(), count)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&model, "model", "", "model `NAME`, or CONFIG.json (see models)")
+	cmd.Flags().StringVar(&spec, "fusion", "", "FUSION.json or `SPEC` such as mctf:r=16,layers=1-11 (see methods)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	_ = cmd.MarkFlagRequired("model")
+	return cmd
+}
+
+func printFlops(w io.Writer, c flops.Count) {
+	t := table.NewWriter()
+	t.SetOutputMirror(w)
+	t.SetStyle(plainTable())
+	t.AppendHeader(table.Row{"layer", "tokens in", "tokens out", "MMACs", "of which matching"})
+	t.AppendRow(table.Row{"patch embedding", "", c.Layers[0].Entering, mega(c.Embed), ""})
+	for _, l := range c.Layers {
+		t.AppendRow(table.Row{l.Index, l.Entering, l.Leaving, mega(l.MACs), mega(l.Matching)})
+	}
+	t.AppendRow(table.Row{"norm and head", c.Layers[len(c.Layers)-1].Leaving, "", mega(c.Head), ""})
+	t.AppendSeparator()
+	t.AppendRow(table.Row{"in all", "", "", mega(c.Total), mega(c.Matching)})
+	t.Render()
+	fmt.Fprintf(w, "%s: %s GMACs\n", c.Model, gmacs(c.GMACs))
+}
+
+func mega(macs int) string { return fmt.Sprintf("%.2f", float64(macs)/1e6) }

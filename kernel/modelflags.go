@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gomlx/compute"
+
+	"tokenfuse/kernel/internal/failure"
+	"tokenfuse/lib/accel"
+	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/vit"
+)
+
+// isFile reports whether an argument that may be a name or a file means a file.
+func isFile(text string) bool {
+	if strings.HasSuffix(text, ".json") {
+		return true
+	}
+	info, err := os.Stat(text)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// modelConfig reads --model: a known name, or CONFIG.json.
+func modelConfig(model string) (name string, c vit.Config, err error) {
+	if !isFile(model) {
+		if c, err = vit.ConfigOf(model); err != nil {
+			return "", c, failure.Usage("%w; or give a CONFIG.json", err)
+		}
+		return model, c, nil
+	}
+	text, err := os.ReadFile(model)
+	if err != nil {
+		return "", c, failure.Usage("model: %w", err)
+	}
+	if c, err = vit.ParseConfig(text); err != nil {
+		return "", c, failure.Usage("%s: %w", model, err)
+	}
+	return strings.TrimSuffix(filepath.Base(model), ".json"), c, nil
+}
+
+// fusionMethod reads --fusion: FUSION.json, its text, or a SPEC; empty is the base model.
+func fusionMethod(text string) (fusion.Method, error) {
+	if text == "" {
+		return fusion.None{}, nil
+	}
+	if isFile(text) {
+		data, err := os.ReadFile(text)
+		if err != nil {
+			return nil, failure.Usage("fusion: %w", err)
+		}
+		method, err := fusion.ParseJSON(data)
+		if err != nil {
+			return nil, failure.Usage("%s: %w", text, err)
+		}
+		return method, nil
+	}
+	method, err := fusion.Parse(text)
+	if err != nil {
+		return nil, failure.Usage("%w", err)
+	}
+	return method, nil
+}
+
+// backend is where graphs run.
+func backend() (compute.Backend, error) {
+	b, err := accel.Backend()
+	if err != nil {
+		return nil, &failure.Error{Code: failure.CodeMissing, Err: err}
+	}
+	return b, nil
+}
+
+// writable reports, before any work is done, that a file could not be written.
+func writable(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return failure.Usage("output %q is a folder: name a file in it", path)
+	}
+	dir := filepath.Dir(path)
+	probe, err := os.CreateTemp(dir, ".writable-*")
+	if err != nil {
+		return failure.Usage("output %q cannot be written: %w", path, err)
+	}
+	probe.Close()
+	if err := os.Remove(probe.Name()); err != nil {
+		return fmt.Errorf("output %q: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package fusion_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tokenfuse/lib/fusion"
+)
+
+func TestParse(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"mctf alone takes the published values": {"mctf",
+			`{"method":"mctf","r":16,"tau":{"informativeness":20,"similarity":1,"size":40},"bidirectional":true,"pooling":"attention","one_step_ahead":"approximate","proportional_attention":true}`},
+		"range of layers": {"mctf:r=8,layers=1-3",
+			`{"method":"mctf","r":8,"layers":[1,2,3],"tau":{"informativeness":20,"similarity":1,"size":40},"bidirectional":true,"pooling":"attention","one_step_ahead":"approximate","proportional_attention":true}`},
+		"list of layers, ratio": {"mctf:r=0.35,layers=3,6,9",
+			`{"method":"mctf","r":0.35,"layers":[3,6,9],"tau":{"informativeness":20,"similarity":1,"size":40},"bidirectional":true,"pooling":"attention","one_step_ahead":"approximate","proportional_attention":true}`},
+		"one layer": {"mctf:r=4,layers=2,bidirectional=false,pooling=max,one_step_ahead=off,proportional_attention=false",
+			`{"method":"mctf","r":4,"layers":[2],"tau":{"informativeness":20,"similarity":1,"size":40},"bidirectional":false,"pooling":"max","one_step_ahead":"off","proportional_attention":false}`},
+		"r per layer": {"mctf:r=4,8,layers=1,2",
+			`{"method":"mctf","r":[4,8],"layers":[1,2],"tau":{"informativeness":20,"similarity":1,"size":40},"bidirectional":true,"pooling":"attention","one_step_ahead":"approximate","proportional_attention":true}`},
+		"tau by name": {"mctf:tau.size=0,tau.similarity=2",
+			`{"method":"mctf","r":16,"tau":{"informativeness":20,"similarity":2,"size":0},"bidirectional":true,"pooling":"attention","one_step_ahead":"approximate","proportional_attention":true}`},
+		"tome":            {"tome:r=8", `{"method":"tome","r":8,"proportional_attention":true}`},
+		"tome falling":    {`{"method":"tome","r":{"r":6,"inflection":-1}}`, `{"method":"tome","r":{"r":6,"inflection":-1},"proportional_attention":true}`},
+		"tome inflection": {"tome:r.r=6,r.inflection=-1", `{"method":"tome","r":{"r":6,"inflection":-1},"proportional_attention":true}`},
+		"tome list":       {`{"method":"tome","r":[4,0,4]}`, `{"method":"tome","r":[4,0,4],"proportional_attention":true}`},
+		"evit":            {"evit", `{"method":"evit","keep_rate":0.7,"layers":[3,6,9],"fuse_inattentive":true}`},
+		"evit rates":      {"evit:keep_rate=0.9,0.5,layers=1,2", `{"method":"evit","keep_rate":[0.9,0.5],"layers":[1,2],"fuse_inattentive":true}`},
+		"none":            {"none", `{"method":"none"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			method, err := fusion.Parse(c.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := json.Marshal(method)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(c.want, string(got)); d != "" {
+				t.Error(d)
+			}
+			again, err := fusion.ParseJSON(got)
+			if err != nil {
+				t.Fatalf("its own JSON is refused: %v", err)
+			}
+			if twice, _ := json.Marshal(again); string(twice) != string(got) {
+				t.Errorf("read again it becomes %s", twice)
+			}
+		})
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"unknown method":     {"mcft:r=4", `unknown method "mcft": known are none, mctf, tome, evit`},
+		"unknown field":      {"mctf:ratio=4", `unknown field "ratio": known are method, r, layers, tau`},
+		"unknown pooling":    {"mctf:pooling=sum", `unknown pooling "sum": known are attention, size, mean, max`},
+		"unknown mode":       {"mctf:one_step_ahead=2", `one_step_ahead is a number, want a string`},
+		"unknown criterion":  {"mctf:tau.edge=3", `unknown criterion in tau "edge": known are similarity, informativeness, size`},
+		"negative tau":       {"mctf:tau.size=-1", `tau of criterion "size" is -1, want 0 (off) or above`},
+		"negative r":         {"mctf:r=-3,layers=1", "r is -3, want 0"},
+		"r does not match":   {"mctf:r=1,2,3,layers=1,2", "r has 3 values for 2 layers"},
+		"layer twice":        {"mctf:layers=1,1", "layer 1 is named twice"},
+		"negative layer":     {`{"method":"mctf","layers":[-1]}`, "layer -1: layers count from 0"},
+		"not JSON":           {"{", "not a JSON object"},
+		"no method":          {`{"r":4}`, `"method" is missing`},
+		"field without name": {"mctf:4", `"4" in "mctf:4"`},
+		"set twice":          {"mctf:r=4,r=5", "sets r twice"},
+		"tome ratio":         {"tome:r=0.5", "r is 0.5, want a count"},
+		"keep rate":          {"evit:keep_rate=2", "keep_rate is 2, want 0 to 1"},
+		"a list for a word":  {"mctf:pooling=max,mean", "pooling is a array, want a string"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := fusion.Parse(c.text)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%q does not say %q in one line", err, c.want)
+			}
+		})
+	}
+}
+
+// TestStep: how many tokens are left, at the borders.
+func TestStep(t *testing.T) {
+	for name, c := range map[string]struct {
+		spec                    string
+		layer, tokens, protects int
+		want                    int // tokens left; equal to tokens: nothing happens
+	}{
+		"published":                     {"mctf:r=16", 1, 197, 1, 181},
+		"not in the first layer":        {"mctf:r=16", 0, 197, 1, 197},
+		"ten tokens stay":               {"mctf:r=16", 1, 20, 1, 11},
+		"floor of ten":                  {"mctf:r=8", 1, 14, 1, 10},
+		"ten are left alone":            {"mctf:r=4", 1, 10, 1, 10},
+		"ten are left alone by a ratio": {"mctf:r=0.5", 1, 10, 1, 10},
+		"below ten":                     {"mctf:r=4", 1, 9, 1, 9},
+		"one token":                     {"mctf:r=4", 1, 1, 1, 1},
+		"half at most":                  {"mctf:r=25", 1, 40, 1, 21},
+		"a ratio may go below ten":      {"mctf:r=0.4", 1, 13, 1, 9},
+		"ratio, truncated":              {"mctf:r=0.35", 1, 40, 1, 27},
+		"zero":                          {"mctf:r=0", 1, 40, 1, 40},
+		"all protected":                 {"mctf:r=4", 1, 40, 40, 40},
+		"tome":                          {"tome:r=8", 0, 197, 1, 189},
+		"tome, half at most":            {"tome:r=20", 0, 27, 2, 15},
+		"tome has no floor":             {"tome:r=4", 3, 6, 1, 4},
+		"tome falls":                    {"tome:r.r=6,r.inflection=-1", 0, 197, 1, 185},
+		"tome falls to nothing":         {"tome:r.r=6,r.inflection=-1", 3, 197, 1, 197},
+		"evit keeps, and one more":      {"evit:keep_rate=0.7,layers=1", 1, 65, 1, 47},
+		"evit drops":                    {"evit:keep_rate=0.7,layers=1,fuse_inattentive=false", 1, 65, 1, 46},
+		"evit keeps all":                {"evit:keep_rate=1,layers=1", 1, 65, 1, 65},
+	} {
+		t.Run(name, func(t *testing.T) {
+			method, err := fusion.Parse(c.spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			step, err := method.Step(fusion.Layer{Index: c.layer, Depth: 4, Tokens: c.tokens, Protected: c.protects, Dim: 48, Heads: 3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			left := c.tokens
+			if step != nil {
+				left = step.Remaining
+			}
+			if left != c.want {
+				t.Errorf("%d tokens are left, want %d", left, c.want)
+			}
+		})
+	}
+}
+
+func TestStepErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		method fusion.Method
+		want   string
+	}{
+		"a layer the model lacks": {fusion.MCTF{R: 4, Layers: []int{4}}, "layer 4 of a model with 4 layers"},
+		"r per missing layer":     {fusion.MCTF{RPerLayer: []float64{1, 2}}, "r has 2 values for 3 layers"},
+		"too many r":              {fusion.ToMe{RPerLayer: []int{1, 2, 3, 4, 5}}, "r has 5 values for a model with 4 layers"},
+		"no class token":          {fusion.EViT{KeepRate: 0.5, Layers: []int{0}}, "which this model does not have"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := c.method.Step(fusion.Layer{Depth: 4, Tokens: 65, Dim: 48, Heads: 3})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v does not say %q", err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, d := range fusion.Methods() {
+		f.Add(d.Defaults)
+	}
+	for _, seed := range []string{"mctf:r=16,layers=1-11", "tome:r=8", "mctf:r=1,2,layers=1,2", "mctf:tau.size=0", `{"method":"tome","r":{"r":6,"inflection":-1}}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		method, err := fusion.Parse(text)
+		if err != nil {
+			return
+		}
+		data, err := json.Marshal(method)
+		if err != nil {
+			t.Fatalf("%q was read but cannot be written: %v", text, err)
+		}
+		if _, err := fusion.ParseJSON(data); err != nil {
+			t.Fatalf("%q was read, but not what it writes, %s: %v", text, data, err)
+		}
+		_, _ = method.Step(fusion.Layer{Index: 1, Depth: 4, Tokens: 50, Protected: 1, Dim: 48, Heads: 3})
+	})
+}
