@@ -27,6 +27,7 @@ type Kernel struct {
 	spec    Spec
 	grace   time.Duration
 	folder  string // private temporary folder; $TMPDIR of the kernel and of its children
+	guard   *guard
 	process *process
 	conn    *connection
 	info    Info
@@ -46,8 +47,8 @@ const startTimeout = time.Minute
 // errNotReady is the reason why Start gives up on a kernel that stays silent.
 var errNotReady = fmt.Errorf("the kernel did not answer within %v", startTimeout)
 
-// Start starts a kernel and waits until it answers. Its end is Close, which must be called; when the
-// calling process dies before that, the kernel ends too.
+// Start starts a kernel and waits until it answers. Its end is Close, which must be called. When the
+// calling process is killed before that, a guard ends the kernel and removes its folder.
 func Start(ctx context.Context, spec Spec, opts Options) (*Kernel, error) {
 	// The ports are free when they are chosen, and may be taken when the kernel binds them.
 	const attempts = 3
@@ -72,7 +73,7 @@ func start(ctx context.Context, spec Spec, opts Options) (_ *Kernel, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("jupyter: %w", err)
 	}
-	k := &Kernel{spec: spec, folder: folder, grace: opts.Grace}
+	k := &Kernel{spec: spec, folder: folder, grace: opts.Grace, guard: startGuard(folder)}
 	if k.grace == 0 {
 		k.grace = 3 * time.Second
 	}
@@ -192,6 +193,7 @@ func (k *Kernel) Kill() error {
 			k.conn.Close()
 		}
 		k.leftErr = errors.Join(append(errs, os.RemoveAll(k.folder))...)
+		k.guard.dismiss()
 	})
 	return k.leftErr
 }

@@ -3,9 +3,11 @@ package jupyter
 import (
 	"context"
 	"errors"
+	"os"
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"tokenfuse/kernel/internal/nbformat"
 )
@@ -36,4 +38,26 @@ func TestStuckCellIsKilledWithItsChildren(t *testing.T) {
 		_ = syscall.Kill(child, syscall.SIGKILL)
 	}
 	checkGone(t, kernel)
+}
+
+// The guard's input ends, as it does when the runner is killed, while the kernel is at work.
+func TestGuardCleansUpForKilledRunner(t *testing.T) {
+	kernel, err := Start(t.Context(), fakeSpec(t, "plain", "message"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = kernel.Kill() }()
+	if err := kernel.guard.line.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := kernel.guard.command.Wait(); err != nil {
+		t.Error(err)
+	}
+	kernel.process.wait(time.Minute)
+	if kernel.Alive() {
+		t.Error("the kernel lives")
+	}
+	if _, err := os.Stat(kernel.folder); !os.IsNotExist(err) {
+		t.Errorf("the temporary folder is left: %v", err)
+	}
 }
