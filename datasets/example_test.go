@@ -73,3 +73,21 @@ func ExampleImages_Dataset() {
 	// (Float32)[32, 3, 32, 32] (Int32)[32, 1]
 	// (Float32)[32, 3, 32, 32] (Int32)[32, 1]
 }
+
+func ExampleTransform() {
+	evaluation := datasets.Transform{
+		Resize: 256, Height: 224, Width: 224, Channels: 3,
+		Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225},
+	}
+	if err := evaluation.Validate(); err != nil {
+		log.Fatal(err)
+	}
+	picture, err := datasets.DecodeImage("testdata/420.jpg")
+	if err != nil {
+		log.Fatal(err)
+	}
+	input := evaluation.Apply(picture)
+	fmt.Println(picture.Bounds().Size(), "to", len(input), "values")
+	// Output:
+	// (47,35) to 150528 values
+}
