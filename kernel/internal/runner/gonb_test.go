@@ -47,14 +47,14 @@ func gonb(t *testing.T) jupyter.Spec {
 	return spec
 }
 
-// carrying returns the command lines of other processes whose environment mentions text, on Linux.
-func carrying(text string) []string {
+// carrying returns, on Linux, the command lines of the processes that belong to a kernel whose folder
+// lies in this one.
+func carrying(folder string) []string {
 	var commands []string
 	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range environments {
-		// Not the toolchain's own processes, which inherit the variable as well.
 		environment, err := os.ReadFile(path)
-		if err == nil && bytes.Contains(environment, []byte("TOKENFUSE_RUN="+text)) {
+		if err == nil && bytes.Contains(environment, []byte("TOKENFUSE_RUN="+folder)) {
 			command, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
 			commands = append(commands, strings.ReplaceAll(string(command), "\x00", " "))
 		}
