@@ -59,6 +59,13 @@ func (d *Images) Dataset(order Order) (*Dataset, error) {
 	return &Dataset{images: d, order: order}, nil
 }
 
+// Tensor returns all images, normalised, as one tensor `[images, channels, height, width]`, float32.
+func (d *Images) Tensor() *tensors.Tensor {
+	pixels := make([]float32, len(d.Pixels))
+	d.normaliser()(pixels, d.Pixels)
+	return tensors.FromFlatDataAndDimensions(pixels, d.Len(), d.Channels, d.Height, d.Width)
+}
+
 // Name returns the dataset's name and split; it implements train.Dataset.
 func (d *Dataset) Name() string { return d.images.Name + " " + string(d.images.Split) }
 

@@ -21,38 +21,55 @@ import (
 // the last, smaller batch is rarely another compilation.
 const batchSize = 250
 
+// Study is what methods are compared on.
+type Study struct {
+	Model  *vit.Model
+	Images *datasets.Images
+	// Progress, if set, hears how many of all classifications are done.
+	Progress func(done, total int)
+}
+
 // Run classifies the images under each method and returns a row for each, in order. A method that
 // does not fit the model is an error before anything runs.
 func Run(ctx context.Context, m *vit.Model, images *datasets.Images, methods ...fusion.Method) ([]result.Row, error) {
+	return Study{Model: m, Images: images}.Run(ctx, methods...)
+}
+
+// Run is Run on a study.
+func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row, error) {
 	backend, err := accel.Backend()
 	if err != nil {
 		return nil, err
 	}
-	counts := make([]flops.Count, len(methods))
-	for i, method := range methods {
-		if counts[i], err = flops.Of(m.Config, method); err != nil {
-			return nil, err
-		}
-	}
 	rows := make([]result.Row, len(methods))
 	for i, method := range methods {
-		text, err := json.Marshal(method)
+		count, err := flops.Of(s.Model.Config, method)
+		if err != nil {
+			return nil, err
+		}
+		setting, err := json.Marshal(method)
 		if err != nil {
 			return nil, fmt.Errorf("ablation: %w", err)
 		}
-		classifier, err := m.WithBackend(backend, method)
+		rows[i] = result.Row{
+			Model: s.Model.Name, Method: method.Name(), Fusion: setting, Dataset: s.Images.Name, Split: string(s.Images.Split),
+			Samples: s.Images.Len(), Backend: accel.Name(backend), GMACs: count.GMACs,
+		}
+	}
+	for i, method := range methods {
+		classifier, err := s.Model.WithBackend(backend, method)
 		if err != nil {
 			return nil, err
 		}
-		accuracy, err := Accuracy(ctx, classifier, images, batchSize)
+		rows[i].Tokens = classifier.Tokens
+		rows[i].AccuracyTop1, err = accuracy(ctx, classifier, s.Images, batchSize, func(done int) {
+			if s.Progress != nil {
+				s.Progress(i*s.Images.Len()+done, len(methods)*s.Images.Len())
+			}
+		})
 		classifier.Close()
 		if err != nil {
 			return nil, err
-		}
-		rows[i] = result.Row{
-			Model: m.Name, Method: method.Name(), Fusion: text, Dataset: images.Name, Split: string(images.Split),
-			Samples: images.Len(), Backend: accel.Name(backend), GMACs: counts[i].GMACs, AccuracyTop1: accuracy,
-			Tokens: classifier.Tokens,
 		}
 	}
 	return rows, nil
@@ -60,10 +77,14 @@ func Run(ctx context.Context, m *vit.Model, images *datasets.Images, methods ...
 
 // Accuracy is the share of images, in [0, 1], whose label has the highest logit.
 func Accuracy(ctx context.Context, c *vit.Classifier, images *datasets.Images, batch int) (float64, error) {
+	return accuracy(ctx, c, images, batch, func(int) {})
+}
+
+func accuracy(ctx context.Context, c *vit.Classifier, images *datasets.Images, batch int, progress func(done int)) (float64, error) {
 	if images.Len() == 0 {
 		return 0, fmt.Errorf("ablation: no images to classify")
 	}
-	right := 0
+	right, done := 0, 0
 	for b := range images.Batches(batch) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -79,6 +100,8 @@ func Accuracy(ctx context.Context, c *vit.Classifier, images *datasets.Images, b
 				right++
 			}
 		}
+		done += b.N
+		progress(done)
 	}
 	return float64(right) / float64(images.Len()), nil
 }

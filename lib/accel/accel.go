@@ -64,9 +64,13 @@ func Name(backend compute.Backend) string {
 	return "XLA CPU"
 }
 
-// FirstLine returns an error's message cut at its first line: GoMLX appends stack traces.
+// FirstLine returns an error's message as one line for a user: GoMLX wraps a panic of graph code in
+// the name of its executor, and appends stack traces.
 func FirstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
+	if i := strings.LastIndex(line, " panicked: "); i >= 0 {
+		line = line[i+len(" panicked: "):]
+	}
 	return line
 }
 

@@ -11,6 +11,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"tokenfuse/lib/accel"
 	"tokenfuse/lib/attention"
 )
 
@@ -111,7 +112,7 @@ func (s Single) Run(backend compute.Backend, in Tensors) (*Tensors, error) {
 	defer exec.Finalize()
 	results, err := exec.Call(inputs...)
 	if err != nil {
-		return nil, fmt.Errorf("fusion: %w", err)
+		return nil, fmt.Errorf("fusion: %s", accel.FirstLine(err))
 	}
 	out := &Tensors{X: results[0], Size: results[1], Source: results[2]}
 	if ahead {

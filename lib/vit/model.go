@@ -24,6 +24,8 @@ type Output struct {
 	Tokens []int // tokens leaving each block, [depth]
 	Size   *Node // patches in each token after the last block, [batch, last tokens, 1]
 	Source *Node // 0/1, [batch, last tokens, first tokens]
+	// Sources are the source maps behind each block, [batch, tokens leaving, first tokens].
+	Sources []*Node
 }
 
 // Forward builds the graph of a model under a fusion method, for normalised images
@@ -38,22 +40,27 @@ func Forward(store *model.Store, c Config, method fusion.Method, images *Node) O
 	}
 	l := layers{store: store, graph: images.Graph()}
 	s := stream{x: l.embed(images, c)}
+	var sources []*Node
+	identity := BroadcastPrefix(ConvertDType(Diagonal(images.Graph(), c.Tokens()), s.x.DType()), images.Shape().Dimensions[0])
 	for i, step := range steps {
 		s = block{layers: l, name: fmt.Sprintf("blocks.%d", i), config: c,
 			proportional: method.ProportionalAttention(), step: step}.forward(s)
+		if s.source == nil {
+			sources = append(sources, identity)
+		} else {
+			sources = append(sources, s.source)
+		}
 	}
 	x := l.norm("norm", s.x)
 	token := func(i int) *Node { return Squeeze(Slice(x, AxisRange(), AxisElem(i)), 1) }
-	out := Output{Class: token(0), Tokens: counts, Size: s.size, Source: s.source}
+	out := Output{Class: token(0), Tokens: counts, Size: s.size, Sources: sources, Source: sources[len(sources)-1]}
 	out.Logits = l.linear("head", out.Class, c.Classes)
 	if c.Distilled {
 		// DeiT averages its two heads at inference (section 4).
 		out.Logits = MulScalar(Add(out.Logits, l.linear("head_dist", token(1), c.Classes)), 0.5)
 	}
 	if out.Size == nil {
-		batch, g := images.Shape().Dimensions[0], images.Graph()
-		out.Size = Ones(g, sizeShape(s.x))
-		out.Source = BroadcastPrefix(ConvertDType(Diagonal(g, c.Tokens()), s.x.DType()), batch)
+		out.Size = Ones(images.Graph(), sizeShape(s.x))
 	}
 	return out
 }

@@ -21,7 +21,7 @@ type Classifier struct {
 	Tokens []int // tokens leaving each block, [depth]
 
 	logits *model.Exec // -> logits
-	traced *model.Exec // -> logits, source, size
+	traced *model.Exec // -> logits, size, source maps
 }
 
 // With puts a fusion method into a model's blocks. A setting that does not fit the model is an error.
@@ -46,9 +46,9 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 	if err != nil {
 		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
 	}
-	c.traced, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) (*Node, *Node, *Node) {
+	c.traced, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) []*Node {
 		out := Forward(m.store, m.Config, method, images)
-		return out.Logits, out.Source, out.Size
+		return append([]*Node{out.Logits, out.Size}, out.Sources...)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
@@ -71,8 +71,21 @@ func (c *Classifier) Logits(images *tensors.Tensor) (*tensors.Tensor, error) {
 // Prediction is what Trace returns.
 type Prediction struct {
 	Logits *tensors.Tensor // [batch, classes]
-	Source *tensors.Tensor // 0/1, which of the first tokens went into each of the last, [batch, last tokens, first tokens]
 	Size   *tensors.Tensor // patches in each of the last tokens, [batch, last tokens, 1]
+	Source *tensors.Tensor // 0/1, which of the first tokens went into each of the last, [batch, last tokens, first tokens]
+	// Layers are the source maps behind each block, [batch, tokens leaving, first tokens].
+	Layers []*tensors.Tensor
+}
+
+// Sources returns one image's source map behind each block, row by row: [tokens leaving, first tokens].
+func (p *Prediction) Sources(image int) [][]float32 {
+	var all [][]float32
+	for _, layer := range p.Layers {
+		d := layer.Shape().Dimensions
+		each := d[1] * d[2]
+		all = append(all, tensors.MustCopyFlatData[float32](layer)[image*each:(image+1)*each])
+	}
+	return all
 }
 
 // Trace is Logits that also says where each token went.
@@ -80,11 +93,12 @@ func (c *Classifier) Trace(images *tensors.Tensor) (*Prediction, error) {
 	if err := CheckImages(c.Model.Config, images); err != nil {
 		return nil, err
 	}
-	logits, source, size, err := c.traced.Call3(images)
+	out, err := c.traced.Call(images)
 	if err != nil {
 		return nil, fmt.Errorf("vit: %s under %s: %s", c.Model.Name, c.Method.Name(), accel.FirstLine(err))
 	}
-	return &Prediction{Logits: logits, Source: source, Size: size}, nil
+	layers := out[2:]
+	return &Prediction{Logits: out[0], Size: out[1], Layers: layers, Source: layers[len(layers)-1]}, nil
 }
 
 // CheckImages reports images that a configuration does not take: they must be float32
@@ -92,7 +106,7 @@ func (c *Classifier) Trace(images *tensors.Tensor) (*Prediction, error) {
 func CheckImages(c Config, images *tensors.Tensor) error {
 	d := images.Shape().Dimensions
 	if len(d) != 4 || d[0] < 1 || d[1] != c.Channels || d[2] != c.ImageSize.Height || d[3] != c.ImageSize.Width || images.DType() != dtypes.Float32 {
-		return fmt.Errorf("vit: images are %s, the model takes (Float32)[batch %d %d %d]",
+		return fmt.Errorf("vit: images are %s, the model takes (Float32)[batch, %d, %d, %d]",
 			images.Shape(), c.Channels, c.ImageSize.Height, c.ImageSize.Width)
 	}
 	return nil

@@ -1,0 +1,88 @@
+package ablation_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"tokenfuse/datasets"
+	"tokenfuse/lib/ablation"
+	"tokenfuse/lib/accel"
+	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/vit"
+)
+
+func study(t *testing.T) (*vit.Model, *datasets.Images) {
+	t.Helper()
+	images, err := datasets.Shapes(20, 16, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := vit.New(vit.Config{ImageSize: vit.ImageSize{Height: 16, Width: 16}, PatchSize: 4, Channels: 3,
+		Dim: 12, Depth: 3, Heads: 3, MLPRatio: 2, Classes: 4}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, images
+}
+
+func TestRun(t *testing.T) {
+	m, images := study(t)
+	var done, total int
+	rows, err := ablation.Study{Model: m, Images: images, Progress: func(d, n int) { done, total = d, n }}.
+		Run(t.Context(), fusion.None{}, fusion.MCTF{R: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done != 40 || total != 40 {
+		t.Errorf("progress ended at %d of %d, want 40 of 40", done, total)
+	}
+	for i, row := range rows {
+		if err := row.Validate(); err != nil {
+			t.Errorf("row %d: %v", i, err)
+		}
+		if row.Samples != 20 || row.Dataset != images.Name {
+			t.Errorf("row %d: %+v", i, row)
+		}
+	}
+	if base, fused := rows[0], rows[1]; fused.GMACs >= base.GMACs || fused.Method != "mctf" || base.Method != "none" {
+		t.Errorf("MCTF costs %v GMACs, its base model %v", fused.GMACs, base.GMACs)
+	}
+}
+
+// TestAccuracy: the share does not depend on the batches it is counted in, the last one smaller.
+func TestAccuracy(t *testing.T) {
+	m, images := study(t)
+	backend, err := accel.New("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	classifier, err := m.WithBackend(backend, fusion.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := ablation.Accuracy(t.Context(), classifier, images, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, batch := range []int{1, 7} {
+		if got, err := ablation.Accuracy(t.Context(), classifier, images, batch); err != nil || got != whole {
+			t.Errorf("batches of %d: %v, %v; want %v", batch, got, err, whole)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := ablation.Accuracy(ctx, classifier, images, 7); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if _, err := ablation.Accuracy(t.Context(), classifier, images.First(0), 7); err == nil {
+		t.Error("no images were classified")
+	}
+}
+
+func TestMisfit(t *testing.T) {
+	m, images := study(t)
+	if _, err := ablation.Run(t.Context(), m, images, fusion.MCTF{R: 3, Layers: []int{9}}); err == nil {
+		t.Error("a layer that the model lacks was accepted")
+	}
+}

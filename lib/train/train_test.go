@@ -1,0 +1,163 @@
+package train_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tokenfuse/datasets"
+	"tokenfuse/lib/accel"
+	"tokenfuse/lib/train"
+	"tokenfuse/lib/vit"
+)
+
+// images are generated ones of Fashion-MNIST's size: one channel, 28x28.
+func images(t *testing.T, n int) *datasets.Images {
+	t.Helper()
+	shapes, err := datasets.Shapes(n, 28, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grey := *shapes
+	grey.Channels, grey.Mean, grey.Std = 1, []float32{0.5}, []float32{0.5}
+	grey.Pixels = nil
+	for i := range n {
+		grey.Pixels = append(grey.Pixels, shapes.Pixels[i*3*28*28:i*3*28*28+28*28]...)
+	}
+	return &grey
+}
+
+func recipe() train.Recipe {
+	r := train.FashionMNIST()
+	r.Epochs, r.BatchSize, r.WarmUpEpochs = 2, 8, 0.5
+	return r
+}
+
+func options(t *testing.T, dir string) train.Options {
+	backend, err := accel.New("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return train.Options{Dir: dir, Backend: backend, Train: images(t, 32), Test: images(t, 8), CheckpointEvery: 2}
+}
+
+// TestResume: a run that was stopped and started again ends at the very weights of one that was not.
+func TestResume(t *testing.T) {
+	dir := t.TempDir()
+	whole, _, err := train.Run(t.Context(), recipe(), options(t, filepath.Join(dir, "whole")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, filepath.Join(dir, "parts"))
+	for _, stop := range []int{1, 5} { // mid-epoch, in either epoch
+		ctx, cancel := context.WithCancel(t.Context())
+		o.Progress = func(p train.Progress) {
+			if p.Step == stop {
+				cancel()
+			}
+		}
+		if _, _, err := train.Run(ctx, recipe(), o); !errors.Is(err, context.Canceled) {
+			t.Fatalf("stopped at step %d: %v", stop, err)
+		}
+	}
+	first := 0
+	o.Progress = func(p train.Progress) {
+		if first == 0 {
+			first = p.Step
+		}
+	}
+	parts, _, err := train.Run(t.Context(), recipe(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first != 6 {
+		t.Errorf("went on at step %d, want 6", first)
+	}
+	if !bytes.Equal(saved(t, whole), saved(t, parts)) {
+		t.Errorf("the weights differ from those of an uninterrupted run")
+	}
+}
+
+// saved is a model's weights file.
+func saved(t *testing.T, m *vit.Model) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	if err := m.Save(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestLearns: the loss falls.
+func TestLearns(t *testing.T) {
+	var losses []float64
+	o := options(t, t.TempDir())
+	o.Progress = func(p train.Progress) { losses = append(losses, p.Loss) }
+	r := recipe()
+	r.Epochs = 6
+	if _, _, err := train.Run(t.Context(), r, o); err != nil {
+		t.Fatal(err)
+	}
+	if first, last := losses[0], losses[len(losses)-1]; !(last < first-0.3) {
+		t.Errorf("the loss went from %.3f to %.3f", first, last)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	dir := t.TempDir()
+	if _, _, err := train.Run(t.Context(), func() train.Recipe { r := recipe(); r.Epochs = 0; return r }(), options(t, dir)); err == nil {
+		t.Error("no epochs were accepted")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := train.Run(ctx, recipe(), options(t, dir)); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	other := recipe()
+	other.Seed++
+	if _, _, err := train.Run(t.Context(), other, options(t, dir)); err == nil || !strings.Contains(err.Error(), "another recipe") {
+		t.Errorf("%v does not say that the folder holds another run", err)
+	}
+	diverging := recipe()
+	diverging.LearningRate, diverging.WarmUpEpochs = 100, 0
+	diverging.WeightDecay = 100
+	_, _, err := train.Run(t.Context(), diverging, options(t, t.TempDir()))
+	if err == nil || !strings.Contains(err.Error(), "lower the learning rate") {
+		t.Errorf("%v does not say what to do about a loss that is no number", err)
+	}
+}
+
+func TestParseRecipe(t *testing.T) {
+	r, err := train.ParseRecipe([]byte(`{"epochs":3,"fusion":{"method":"mctf","r":4}}`))
+	if err != nil || r.Epochs != 3 || r.BatchSize != train.FashionMNIST().BatchSize {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for text, want := range map[string]string{
+		`{"epoch":3}`:               `unknown field "epoch"`,
+		`{"dataset":"mnist"}`:       `unknown dataset "mnist"`,
+		`{"fusion":{"method":"x"}}`: `unknown method "x"`,
+		`{"crop":-1}`:               "crop is -1",
+		`{} {}`:                     "something follows",
+	} {
+		if _, err := train.ParseRecipe([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v does not say %q", text, err, want)
+		}
+	}
+}
+
+func FuzzParseRecipe(f *testing.F) {
+	f.Add([]byte(`{"epochs":3,"fusion":{"method":"mctf","r":4}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if r, err := train.ParseRecipe(data); err == nil && r.Validate() != nil {
+			t.Errorf("%s was accepted but is not valid", data)
+		}
+	})
+}
