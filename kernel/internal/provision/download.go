@@ -41,17 +41,18 @@ func watched(ctx context.Context, report *progress, staging string, total int64,
 	os.Stdout = silence
 	temporary, hadTemporary := os.LookupEnv("TMPDIR")
 	os.Setenv("TMPDIR", staging)
-	defer func() {
+	done := make(chan error, 1)
+	go func() {
+		err := work()
 		os.Stdout = stdout
 		if hadTemporary {
 			os.Setenv("TMPDIR", temporary)
 		} else {
 			os.Unsetenv("TMPDIR")
 		}
+		silence.Close()
+		done <- err
 	}()
-
-	done := make(chan error, 1)
-	go func() { done <- work() }()
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	var size int64

@@ -91,7 +91,7 @@ func (m *Machine) findCompiler(ctx context.Context) Finding {
 }
 
 func (m *Machine) findTool(tool tool) Finding {
-	path := m.toolPath(tool.name)
+	path := m.Tool(tool.name)
 	finding := Finding{Name: tool.name, Needed: tool.name == "gonb" || tool.name == "goimports"}
 	switch tool.name {
 	case "gopls":

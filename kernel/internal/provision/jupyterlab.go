@@ -82,6 +82,15 @@ func (m *Machine) python(ctx context.Context) (path, version string, err error) 
 	return path, version, nil
 }
 
+// CheckPython says what keeps JupyterLab from being installed here, if anything does.
+func (m *Machine) CheckPython(ctx context.Context) error {
+	if m.jupyterPart().ready() {
+		return nil
+	}
+	_, _, err := m.python(ctx)
+	return err
+}
+
 // installJupyter makes the environment afresh; a failure or an interrupt removes it.
 func (m *Machine) installJupyter(ctx context.Context, report *progress) (err error) {
 	python, _, err := m.python(ctx)

@@ -50,7 +50,7 @@ func (m *Machine) KernelSpec() (jupyter.Spec, error) {
 	}
 	maps.Copy(env, m.goBackendEnv())
 	return jupyter.Spec{
-		Argv:          []string{m.toolPath("gonb"), "--kernel", "{connection_file}", "-go_work=" + m.Checkout},
+		Argv:          []string{m.Tool("gonb"), "--kernel", "{connection_file}", "-go_work=" + m.Checkout},
 		Env:           env,
 		DisplayName:   "Go (Tokenfuse)",
 		Language:      "go",

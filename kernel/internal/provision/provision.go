@@ -135,15 +135,19 @@ func (m *Machine) Ensure(ctx context.Context, w io.Writer, opts Options) error {
 	if !anyMissing(parts) {
 		return nil
 	}
+	if !m.usesPlugins() {
+		fmt.Fprintf(w, "setup: %s; using the pure Go backend, which is slower\n", m.whyNoPlugins())
+	}
+	return m.install(ctx, w, parts)
+}
+
+// install installs the parts that are not ready, while no other setup does.
+func (m *Machine) install(ctx context.Context, w io.Writer, parts []part) error {
 	unlock, err := m.lock(ctx, w)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-
-	if !m.usesPlugins() {
-		fmt.Fprintf(w, "setup: %s; using the pure Go backend, which is slower\n", m.whyNoPlugins())
-	}
 	var failed []error
 	for _, part := range parts {
 		if part.ready() {

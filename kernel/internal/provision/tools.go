@@ -80,14 +80,15 @@ func (m *Machine) toolParts(opts Options) ([]part, error) {
 	for _, tool := range tools {
 		parts = append(parts, part{
 			title:   tool.title + " " + tool.version,
-			ready:   func() bool { return builtVersion(m.toolPath(tool.name), tool.module) == tool.version },
+			ready:   func() bool { return builtVersion(m.Tool(tool.name), tool.module) == tool.version },
 			install: func(ctx context.Context, report *progress) error { return m.installTool(ctx, report, tool) },
 		})
 	}
 	return parts, nil
 }
 
-func (m *Machine) toolPath(name string) string { return filepath.Join(m.Home, "bin", name) }
+// Tool returns the path of an installed tool, such as "gonb".
+func (m *Machine) Tool(name string) string { return filepath.Join(m.Home, "bin", name) }
 
 // builtVersion returns the version of the program at path, which Go writes into what it builds; ""
 // where there is no such program of that module.
@@ -119,7 +120,7 @@ func (m *Machine) installTool(ctx context.Context, report *progress, tool tool) 
 	if _, err := command(ctx, filepath.Join(m.Checkout, "kernel", "tools"), env, goCommand, "install", tool.pkg); err != nil {
 		return failure.Work("%s %s does not build: %w", tool.name, tool.version, err)
 	}
-	place := m.toolPath(tool.name)
+	place := m.Tool(tool.name)
 	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 		return err
 	}
