@@ -2,57 +2,48 @@ package provision
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/gomlx/go-xla/installer"
-
-	"tokenfuse/kernel/internal/failure"
 )
 
 // stalled is how long a download may go without a single byte.
 const stalled = time.Minute
 
-// download fetches a wheel into the staging folder and checks its pinned checksum.
-func download(ctx context.Context, report *progress, staging, url string, wheel Wheel) (path string, err error) {
-	err = watched(ctx, report, staging, wheel.Bytes, func() (err error) {
-		path, _, err = installer.DownloadURLToTemp(url, wheel.File, wheel.SHA256, false, installer.Quiet)
-		return err
-	})
-	if err != nil && ctx.Err() == nil {
-		err = failure.Missing(SetupCommand+" again once the network is there", "%q cannot be had: %w", wheel.File, err)
-	}
-	return path, err
-}
-
 // watched runs work, a call of go-xla's installer, and reports how far the staging folder has grown,
-// of total bytes where that is known. The installer knows no contexts, writes its progress to
-// standard output, and leaves temporary files of failed downloads behind: so it works in the staging
-// folder, which the caller removes, with standard output put away, and is left to itself when ctx
-// is cancelled, which is when this program ends.
+// of total bytes where that is known.
+//
+// The installer knows no contexts, takes any answer for the file it asked for, writes its progress
+// to standard output, and leaves the temporary files of failed downloads behind. So, while it works,
+// it works in the staging folder, which the caller removes, with standard output put away, and with
+// requests that end with ctx and fail on an HTTP error.
 func watched(ctx context.Context, report *progress, staging string, total int64, work func() error) error {
 	silence, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
-	stdout := os.Stdout
-	os.Stdout = silence
+	defer silence.Close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	stdout, transport := os.Stdout, http.DefaultTransport
 	temporary, hadTemporary := os.LookupEnv("TMPDIR")
+	os.Stdout, http.DefaultTransport = silence, boundTransport{ctx, transport}
 	os.Setenv("TMPDIR", staging)
-	done := make(chan error, 1)
-	go func() {
-		err := work()
-		os.Stdout = stdout
+	defer func() {
+		os.Stdout, http.DefaultTransport = stdout, transport
 		if hadTemporary {
 			os.Setenv("TMPDIR", temporary)
 		} else {
 			os.Unsetenv("TMPDIR")
 		}
-		silence.Close()
-		done <- err
 	}()
+
+	done := make(chan error, 1)
+	go func() { done <- work() }()
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	var size int64
@@ -60,15 +51,15 @@ func watched(ctx context.Context, report *progress, staging string, total int64,
 	for {
 		select {
 		case err := <-done:
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			return err
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		case <-ticker.C:
-			now := folderSize(staging)
-			if now != size {
+			if now := folderSize(staging); now != size {
 				size, grown = now, time.Now()
 			} else if size < total && time.Since(grown) > stalled {
-				return failure.Missing(SetupCommand+" again", "the download stands still at %d of %d MB", size>>20, total>>20)
+				cancel(fmt.Errorf("the download stands still at %d of %d MB", size>>20, total>>20))
 			}
 			if total > 0 {
 				report.At("downloading, %d of %d MB", size>>20, total>>20)
@@ -77,6 +68,21 @@ func watched(ctx context.Context, report *progress, staging string, total int64,
 			}
 		}
 	}
+}
+
+// boundTransport makes requests that end with ctx, and makes an error of an HTTP error.
+type boundTransport struct {
+	ctx  context.Context
+	base http.RoundTripper
+}
+
+func (t boundTransport) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.base.RoundTrip(request.WithContext(t.ctx))
+	if err == nil && response.StatusCode >= 400 {
+		response.Body.Close()
+		return nil, fmt.Errorf("the server answers %q", response.Status)
+	}
+	return response, err
 }
 
 // folderSize adds up the files in a folder, as far as they can be seen.

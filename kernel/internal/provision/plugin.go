@@ -159,22 +159,16 @@ func (m *Machine) installWheel(ctx context.Context, report *progress, wheel Whee
 	}
 	defer remove()
 	report.At("asking the Python Package Index")
-	info, err := m.PyPI(wheel.Package)
-	if err != nil {
-		return failure.Missing(SetupCommand+" again once the network is there", "no answer about %q: %w", wheel.Package, err)
-	}
-	url := ""
-	for _, release := range info.Releases[wheel.Version] {
-		if release.Filename == wheel.File {
-			url = release.URL
-		}
-	}
-	if url == "" {
-		return failure.Work("the Python Package Index has no %q", wheel.File)
-	}
-	downloaded, err := download(ctx, report, staging, url, wheel)
-	if err != nil {
+	var downloaded string
+	err = watched(ctx, report, staging, wheel.Bytes, func() (err error) {
+		downloaded, err = m.fetchWheel(wheel)
 		return err
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return failure.Missing(SetupCommand+" again once the network is there", "%q cannot be had: %w", wheel.File, err)
 	}
 	report.At("unpacking")
 	staged := filepath.Join(staging, "plugin.so")
@@ -182,6 +176,21 @@ func (m *Machine) installWheel(ctx context.Context, report *progress, wheel Whee
 		return failure.Work("%q holds no usable %q: %w", wheel.File, wheel.Plugin, err)
 	}
 	return m.place(staged, staged, m.cpuPlugin(), origin{Version: wheel.Package + " " + wheel.Version, Source: wheel.SHA256})
+}
+
+// fetchWheel looks a wheel up and downloads it into the temporary folder, checking its checksum.
+func (m *Machine) fetchWheel(wheel Wheel) (path string, err error) {
+	info, err := m.PyPI(wheel.Package)
+	if err != nil {
+		return "", err
+	}
+	for _, release := range info.Releases[wheel.Version] {
+		if release.Filename == wheel.File {
+			path, _, err = installer.DownloadURLToTemp(release.URL, wheel.File, wheel.SHA256, false, installer.Quiet)
+			return path, err
+		}
+	}
+	return "", fmt.Errorf("the Python Package Index does not list it")
 }
 
 // checksum returns the SHA-256 of a file, in hexadecimal, and its size.

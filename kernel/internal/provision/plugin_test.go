@@ -118,8 +118,8 @@ func TestCPUPluginFailures(t *testing.T) {
 			w.Header().Set("Content-Length", "1000000")
 			w.Write(content)
 		}, `unexpected EOF`, failure.CodeMissing},
-		{"not found", wheel, http.NotFound, `"xla-1.whl" cannot be had`, failure.CodeMissing},
-		{"not listed", notListed, serve, `the Python Package Index has no "xla-1-other.whl"`, failure.CodeWork},
+		{"not found", wheel, http.NotFound, `the server answers "404 Not Found"`, failure.CodeMissing},
+		{"not listed", notListed, serve, `"xla-1-other.whl" cannot be had: the Python Package Index does not list it`, failure.CodeMissing},
 		{"no plugin in it", noPlugin, serve, `holds no usable "xla/other.so"`, failure.CodeWork},
 	}
 	for _, test := range tests {
@@ -148,16 +148,13 @@ func TestCPUPluginInterrupted(t *testing.T) {
 	content, wheel := testWheel(t)
 	machine := testMachine(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	released := make(chan struct{})
 	serveWheel(t, machine, wheel, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "1000000")
 		w.Write(content)
 		w.(http.Flusher).Flush()
 		cancel()
-		<-released
+		<-r.Context().Done()
 	})
-	// The installer is left to itself, here until the server cuts it off.
-	t.Cleanup(func() { close(released) })
 	err := machine.cpuPart(false).install(ctx, new(progress))
 	if failure.Code(err) != failure.CodeInterrupted {
 		t.Errorf("error %v, want an interrupt", err)
