@@ -29,7 +29,7 @@ kernelspec to your Jupyter data folder. lab, run and test do all this by themsel
 			if err != nil {
 				return err
 			}
-			opts := provision.Options{CUDA: cuda, NoJupyter: noJupyter, Verify: true}
+			opts := provision.Options{CUDA: cuda, NoJupyter: noJupyter, Thorough: true}
 			if err := machine.Ensure(cmd.Context(), cmd.ErrOrStderr(), opts); err != nil {
 				return err
 			}

@@ -42,7 +42,7 @@ metadata give under tokenfuse.short_parameters, as {"name": value}.`,
 			if err != nil {
 				return err
 			}
-			opts := provision.Options{Checks: true}
+			opts := provision.Options{Checks: true, Thorough: true}
 			if err := machine.CheckPython(ctx); err != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "test: going without JupyterLab, and without the comparison with nbclient: %v\n", err)
 				opts.NoJupyter = true

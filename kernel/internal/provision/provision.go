@@ -32,7 +32,9 @@ type Options struct {
 	NoJupyter bool // not JupyterLab
 	RunOnly   bool // only what executing notebooks takes: neither JupyterLab nor gopls
 	Checks    bool // also staticcheck, for the test suite
-	Verify    bool // also read the installed plugin through to compare its checksum
+	// Thorough is how the verb setup works: it reads an installed plugin through to compare its
+	// checksum, and fails when there is no plugin, without which notebooks run, though slower.
+	Thorough bool
 }
 
 // Ensure installs what is missing on this machine; see Machine.Ensure.
@@ -94,9 +96,10 @@ func ThisMachine() (*Machine, error) {
 // part is one thing to install. ready is quick and touches no network; install puts the part in
 // place whole, or leaves nothing, and reports what it is at through the progress.
 type part struct {
-	title   string // "GoNB v0.11.5"
-	ready   func() bool
-	install func(ctx context.Context, report *progress) error
+	title    string // "GoNB v0.11.5"
+	ready    func() bool
+	install  func(ctx context.Context, report *progress) error
+	optional bool // failing to install it is told, but is no error
 }
 
 // parts lists what opts ask for, in the order of installation.
@@ -106,7 +109,9 @@ func (m *Machine) parts(opts Options) ([]part, error) {
 		return nil, err
 	}
 	if m.usesPlugins() {
-		parts = append(parts, m.cpuPart(opts.Verify))
+		plugin := m.cpuPart(opts.Thorough)
+		plugin.optional = !opts.Thorough
+		parts = append(parts, plugin)
 		if opts.CUDA {
 			parts = append(parts, m.cudaPart())
 		}
@@ -157,7 +162,7 @@ func (m *Machine) install(ctx context.Context, w io.Writer, parts []part) error 
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err != nil {
+		if err != nil && !part.optional {
 			failed = append(failed, err)
 		}
 	}

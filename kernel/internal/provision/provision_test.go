@@ -89,6 +89,8 @@ func filePart(path string, failing error) part {
 func TestInstall(t *testing.T) {
 	dir := t.TempDir()
 	broken := failure.Missing("the cure", "broken")
+	optional := filePart(filepath.Join(dir, "f"), errors.New("no network"))
+	optional.optional = true
 	tests := []struct {
 		name     string
 		parts    []part
@@ -100,6 +102,7 @@ func TestInstall(t *testing.T) {
 		{"leaves what is there", []part{filePart(filepath.Join(dir, "a"), errors.New("called"))}, "", 0, ""},
 		{"goes on behind a failure", []part{filePart(filepath.Join(dir, "b"), broken), filePart(filepath.Join(dir, "c"), nil)},
 			"broken: run the cure", failure.CodeMissing, "installed c"},
+		{"does without what is optional", []part{optional}, "", 0, "f failed: no network"},
 		{"ends with one line", []part{filePart(filepath.Join(dir, "d"), broken), filePart(filepath.Join(dir, "e"), errors.New("too"))},
 			"broken: run the cure (and 1 more, above)", failure.CodeMissing, "e failed: too"},
 	}
