@@ -59,7 +59,9 @@ Interrupted, the run goes on from its last checkpoint when the same command is g
 			if err := recipe.Validate(); err != nil {
 				return failure.Usage("%w", err)
 			}
-			return runTrain(cmd.Context(), cmd.OutOrStdout(), os.Stderr, recipe, output, data)
+			ctx, cancel := whileParentLives(cmd.Context())
+			defer cancel()
+			return runTrain(ctx, cmd.OutOrStdout(), os.Stderr, recipe, output, data)
 		},
 	}
 	cmd.Flags().StringVar(&recipeFile, "recipe", "", "recipe `FILE`.json; fields left out take the default recipe's values")
@@ -118,10 +120,10 @@ func runTrain(ctx context.Context, out, progress io.Writer, recipe train.Recipe,
 	return nil
 }
 
-// trainProgress shows a bar on a terminal, and a line per epoch everywhere.
+// trainProgress shows a bar on a terminal, else a line each minute; and a line per epoch.
 func trainProgress(w io.Writer) func(train.Progress) {
 	var bar *progressbar.ProgressBar
-	terminal := false
+	terminal, told := false, time.Now()
 	if f, ok := w.(*os.File); ok {
 		terminal = term.IsTerminal(int(f.Fd()))
 	}
@@ -134,11 +136,15 @@ func trainProgress(w io.Writer) func(train.Progress) {
 			bar.Describe(fmt.Sprintf("loss %.3f", p.Loss))
 			_ = bar.Set(p.Step)
 		}
+		left := (p.PerStep * time.Duration(p.Steps-p.Step)).Round(time.Second)
+		if !terminal && p.Accuracy < 0 && time.Since(told) > time.Minute {
+			told = time.Now()
+			fmt.Fprintf(w, "step %d of %d: loss %.4f, %s left\n", p.Step, p.Steps, p.Loss, left)
+		}
 		if p.Accuracy >= 0 {
 			if bar != nil {
 				_ = bar.Clear()
 			}
-			left := (p.PerStep * time.Duration(p.Steps-p.Step)).Round(time.Second)
 			fmt.Fprintf(w, "epoch %.0f: loss %.4f, test accuracy %.4f, %s left\n", p.Epoch, p.Loss, p.Accuracy, left)
 		}
 	}

@@ -32,9 +32,9 @@ type Recipe struct {
 // FashionMNIST trains vit_fmnist_patch4_28, the model that comes with Tokenfuse.
 func FashionMNIST() Recipe {
 	return Recipe{
-		Model: "vit_fmnist_patch4_28", Dataset: "fashion-mnist", Epochs: 14, BatchSize: 64,
-		LearningRate: 1e-3, WarmUpEpochs: 1, WeightDecay: 0.05, LabelSmoothing: 0.1,
-		Crop: 1, Flip: true, Seed: 1,
+		Model: "vit_fmnist_patch4_28", Dataset: "fashion-mnist", Epochs: 16, BatchSize: 64,
+		LearningRate: 2e-3, WarmUpEpochs: 1, WeightDecay: 0.05, LabelSmoothing: 0.05,
+		Flip: true, Seed: 1,
 	}
 }
 

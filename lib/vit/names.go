@@ -45,7 +45,7 @@ func Models() []Named {
 		return Config{ImageSize: square(224), PatchSize: 16, Channels: 3, Dim: dim, Depth: 12, Heads: heads,
 			MLPRatio: 4, Classes: 1000, Distilled: distilled}
 	}
-	fmnist := Config{ImageSize: square(28), PatchSize: 4, Channels: 1, Dim: 96, Depth: 8, Heads: 3, MLPRatio: 4, Classes: 10}
+	fmnist := Config{ImageSize: square(28), PatchSize: 4, Channels: 1, Dim: 96, Depth: 8, Heads: 3, MLPRatio: 2, Classes: 10}
 	models := []Named{{
 		Name: "vit_fmnist_patch4_28", Config: fmnist, Source: "Tokenfuse, trained on Fashion-MNIST",
 		Evaluation: Evaluation{Mean: []float64{0.2860}, Std: []float64{0.3530}},
