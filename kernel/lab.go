@@ -96,8 +96,12 @@ type labServer struct {
 // run starts JupyterLab, prints its address on stdout once it answers, and returns when it ends.
 // When ctx is cancelled the server ends its kernels, then itself.
 func (s labServer) run(ctx context.Context, stdout, stderr io.Writer) error {
-	cmd := exec.CommandContext(ctx, s.machine.JupyterProgram("jupyter-lab"), s.arguments()...)
-	cmd.Dir = filepath.Join(s.machine.Checkout, "notebooks")
+	notebooks := filepath.Join(s.machine.Checkout, "notebooks")
+	if err := os.MkdirAll(notebooks, 0o755); err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, s.machine.JupyterProgram("jupyter-lab"), s.arguments(notebooks)...)
+	cmd.Dir = notebooks
 	// The token travels in the environment, since other users can read arguments.
 	cmd.Env = append(os.Environ(), "JUPYTER_TOKEN="+s.token)
 	cmd.Stdout, cmd.Stderr = stderr, stderr
@@ -130,9 +134,9 @@ func (s labServer) run(ctx context.Context, stdout, stderr io.Writer) error {
 }
 
 // arguments are JupyterLab's; new notebooks take Tokenfuse's kernel.
-func (s labServer) arguments() []string {
+func (s labServer) arguments(notebooks string) []string {
 	args := []string{
-		"--ServerApp.root_dir=" + filepath.Join(s.machine.Checkout, "notebooks"),
+		"--ServerApp.root_dir=" + notebooks,
 		"--ServerApp.ip=127.0.0.1",
 		fmt.Sprintf("--ServerApp.port=%d", s.port),
 		"--ServerApp.port_retries=0",
