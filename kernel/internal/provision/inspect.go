@@ -197,8 +197,8 @@ func (m *Machine) backend() (choice, note string) {
 	default:
 		note = "pure Go, slower: XLA is not installed"
 	}
-	if env := m.goBackendEnv(); choice == "go" && len(env) > 0 {
-		note += "; cells are built with GOEXPERIMENT=" + env["GOEXPERIMENT"]
+	if experiment := m.goBackendEnv()["GOEXPERIMENT"]; choice == "go" && experiment != "" {
+		note += "; cells are built with GOEXPERIMENT=" + experiment
 	}
 	return choice, note
 }

@@ -16,6 +16,10 @@ import (
 //go:embed requirements.txt
 var requirements string
 
+// pageConfig keeps JupyterLab from asking each newcomer whether it may fetch news.
+const pageConfig = `{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}
+`
+
 // oldestPython is the oldest Python that the pinned packages support, as 100 times major + minor.
 const oldestPython = 311
 
@@ -118,6 +122,13 @@ func (m *Machine) installJupyter(ctx context.Context, report *progress) (err err
 	if _, err := command(ctx, "", nil, m.JupyterProgram("python"), "-m", "pip", "install",
 		"--quiet", "--no-input", "--disable-pip-version-check", "--requirement", list); err != nil {
 		return failure.Missing(SetupCommand+" again once the network is there", "no JupyterLab: %w", err)
+	}
+	config := filepath.Join(dir, "etc", "jupyter", "labconfig")
+	if err := os.MkdirAll(config, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(config, "page_config.json"), []byte(pageConfig), 0o644); err != nil {
+		return err
 	}
 	return os.Rename(list, m.jupyterStamp())
 }

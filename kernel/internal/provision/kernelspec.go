@@ -59,16 +59,19 @@ func (m *Machine) KernelSpec() (jupyter.Spec, error) {
 	}, nil
 }
 
-// goBackendEnv is the environment that makes cells of the pure Go backend fast: where no plugin can
-// be used and the processor allows, they are built with Go's vector instructions.
+// goBackendEnv is the environment of cells where no plugin can be used: without a C compiler they are
+// built without C, and where the processor allows with Go's vector instructions, for speed.
 func (m *Machine) goBackendEnv() map[string]string {
-	if !m.FastVectors || m.Getenv("GOEXPERIMENT") != "" {
-		return nil
+	env := map[string]string{}
+	if !m.usesPlugins() {
+		env["CGO_ENABLED"] = "0"
+	} else if isFile(m.cpuPlugin()) {
+		return env
 	}
-	if m.usesPlugins() && isFile(m.cpuPlugin()) {
-		return nil
+	if m.FastVectors && m.Getenv("GOEXPERIMENT") == "" {
+		env["GOEXPERIMENT"] = "simd"
 	}
-	return map[string]string{"GOEXPERIMENT": "simd"}
+	return env
 }
 
 func hasFastVectors() bool { return cpu.X86.HasAVX2 }
