@@ -37,6 +37,7 @@ func run(ctx context.Context, w io.Writer, title string, install func(context.Co
 		elapsed  = func() time.Duration { return time.Since(start).Round(100 * time.Millisecond) }
 		interval = 15 * time.Second
 		tick     = func() { fmt.Fprintf(w, "setup: still at %s%s (%v)\n", title, &report, elapsed()) }
+		clear    = func() {}
 		done     = make(chan error, 1)
 	)
 	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
@@ -47,7 +48,7 @@ func run(ctx context.Context, w io.Writer, title string, install func(context.Co
 			spinner.Describe("setup: " + title + report.String())
 			spinner.Add(1)
 		}
-		defer func() { spinner.Finish() }()
+		clear = func() { spinner.Finish() }
 	} else {
 		fmt.Fprintf(w, "setup: installing %s\n", title)
 	}
@@ -59,12 +60,13 @@ func run(ctx context.Context, w io.Writer, title string, install func(context.Co
 		case <-ticker.C:
 			tick()
 		case err := <-done:
+			clear()
 			switch {
 			case ctx.Err() != nil:
 			case err != nil:
-				fmt.Fprintf(w, "\rsetup: %s failed: %v\n", title, err)
+				fmt.Fprintf(w, "setup: %s failed: %v\n", title, err)
 			default:
-				fmt.Fprintf(w, "\rsetup: installed %s (%v)\n", title, elapsed())
+				fmt.Fprintf(w, "setup: installed %s (%v)\n", title, elapsed())
 			}
 			return err
 		}
