@@ -26,7 +26,11 @@ func Choice() string {
 	}
 	if dir, err := PluginDir(); err == nil && xlaLinked {
 		for _, platform := range []string{"cuda", "cpu"} {
-			path := filepath.Join(dir, "pjrt_"+platform+".so")
+			// Links are followed first: a plugin finds the libraries beside it by its own folder.
+			path, err := filepath.EvalSymlinks(filepath.Join(dir, "pjrt_"+platform+".so"))
+			if err != nil {
+				continue
+			}
 			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 				return "xla:" + path
 			}

@@ -254,14 +254,21 @@ func TestSameOutputsAsNBClient(t *testing.T) {
 	if err := spec.WriteFile(filepath.Join(data, "kernels", "tokenfuse")); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"testdata/displays.ipynb", "testdata/many-streams.ipynb", quickstart} {
+	for path, settings := range map[string][]string{
+		"testdata/displays.ipynb":     nil,
+		"testdata/many-streams.ipynb": nil,
+		quickstart:                    {"images=250", "rs=2"},
+	} {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			if _, err := os.Stat(path); err != nil {
-				t.Skipf("no such notebook: %v", err)
-			}
-			jobs, err := Plan([]string{path}, filepath.Join(t.TempDir(), "ours.ipynb"), nil)
+			jobs, err := Plan([]string{path}, filepath.Join(t.TempDir(), "ours.ipynb"), settings)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if settings != nil { // both run the notebook with its parameters set
+				path = filepath.Join(t.TempDir(), filepath.Base(path))
+				if err := nbformat.Write(path, jobs[0].Notebook); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if err := jobs[0].Run(t.Context(), Options{Spec: spec, Name: "tokenfuse"}); err != nil {
 				t.Fatal(err)
