@@ -31,6 +31,29 @@ func (r Amount) count(tokens, protected int) int {
 // amounts is `r` in FUSION.json: one value, or one per layer named.
 type amounts []Amount
 
+// amountsOf joins the two ways in which a method's fields state its amounts.
+func amountsOf(one float64, perLayer []float64) amounts {
+	if perLayer == nil {
+		return amounts{Amount(one)}
+	}
+	all := make(amounts, len(perLayer))
+	for i, r := range perLayer {
+		all[i] = Amount(r)
+	}
+	return all
+}
+
+// fields is the inverse of amountsOf.
+func (r amounts) fields() (one float64, perLayer []float64) {
+	if len(r) == 1 {
+		return float64(r[0]), nil
+	}
+	for _, v := range r {
+		perLayer = append(perLayer, float64(v))
+	}
+	return 0, perLayer
+}
+
 func (r *amounts) UnmarshalJSON(data []byte) error {
 	var one float64
 	if err := json.Unmarshal(data, &one); err == nil {

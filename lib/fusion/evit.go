@@ -35,16 +35,7 @@ func (m EViT) layers() []int {
 	return m.Layers
 }
 
-func (m EViT) rates() amounts {
-	if m.KeepRatePerLayer == nil {
-		return amounts{Amount(m.KeepRate)}
-	}
-	var all amounts
-	for _, r := range m.KeepRatePerLayer {
-		all = append(all, Amount(r))
-	}
-	return all
-}
+func (m EViT) rates() amounts { return amountsOf(m.KeepRate, m.KeepRatePerLayer) }
 
 // Step keeps the attentive tokens; it needs a class token. Where nothing would be dropped nothing
 // happens.
@@ -112,12 +103,6 @@ func parseEViT(data []byte) (Method, error) {
 		return nil, err
 	}
 	m := EViT{Layers: in.Layers, Drop: !in.Fuse}
-	if len(in.KeepRate) == 1 {
-		m.KeepRate = float64(in.KeepRate[0])
-	} else {
-		for _, r := range in.KeepRate {
-			m.KeepRatePerLayer = append(m.KeepRatePerLayer, float64(r))
-		}
-	}
+	m.KeepRate, m.KeepRatePerLayer = in.KeepRate.fields()
 	return m, m.validate(0)
 }

@@ -138,16 +138,7 @@ func (p Pooling) weights(e Evidence) *Node {
 	}
 }
 
-func (m MCTF) amounts() amounts {
-	if m.RPerLayer == nil {
-		return amounts{Amount(m.R)}
-	}
-	var all amounts
-	for _, r := range m.RPerLayer {
-		all = append(all, Amount(r))
-	}
-	return all
-}
+func (m MCTF) amounts() amounts { return amountsOf(m.R, m.RPerLayer) }
 
 func (m MCTF) validate(depth int) error {
 	for _, c := range m.Criteria {
@@ -171,7 +162,7 @@ func (m MCTF) validate(depth int) error {
 type mctfJSON struct {
 	Method        string             `json:"method"`
 	R             amounts            `json:"r"`
-	Layers        []int              `json:"layers,omitempty"`
+	Layers        []int              `json:"layers,omitzero"`
 	Tau           map[string]float64 `json:"tau"`
 	Bidirectional bool               `json:"bidirectional"`
 	Pooling       Pooling            `json:"pooling"`
@@ -215,16 +206,7 @@ func parseMCTF(data []byte) (Method, error) {
 		OneStepAhead: in.OneStepAhead, PlainAttention: !in.Proportional, ProtectedRule: in.ProtectedRule,
 		Criteria: []Criterion{Similarity(tau["similarity"]), Informativeness(tau["informativeness"]), Size(tau["size"])},
 	}
-	if len(in.R) == 1 {
-		m.R = float64(in.R[0])
-	} else {
-		for _, r := range in.R {
-			m.RPerLayer = append(m.RPerLayer, float64(r))
-		}
-	}
-	if in.Layers != nil && len(in.Layers) == 0 {
-		m.Layers = []int{}
-	}
+	m.R, m.RPerLayer = in.R.fields()
 	if err := m.amounts().validate("r", len(in.Layers), 0, math.MaxInt32); err != nil && in.Layers != nil {
 		return nil, err
 	}

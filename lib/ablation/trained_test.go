@@ -1,0 +1,69 @@
+package ablation_test
+
+import (
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"tokenfuse/datasets"
+	"tokenfuse/lib/ablation"
+	"tokenfuse/lib/accel"
+	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/vit"
+)
+
+// TestTrainedModel: the model that comes with Tokenfuse is as accurate on the real test images as its
+// card says, and loses little where MCTF takes a quarter of its tokens' cost.
+func TestTrainedModel(t *testing.T) {
+	nobody := httptest.NewServer(http.NotFoundHandler())
+	defer nobody.Close()
+	images, err := datasets.FashionMNIST(datasets.Test, datasets.WithMirror(nobody.URL), datasets.WithProgress(io.Discard))
+	if errors.Is(err, datasets.ErrNotFound) {
+		t.Skip("Fashion-MNIST is not on this machine: apt-get install dataset-fashion-mnist")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := vit.Load("vit_fmnist_patch4_28")
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := vit.Card(m.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stated := regexp.MustCompile(`(0\.\d+) top-1`).FindStringSubmatch(card)
+	if stated == nil {
+		t.Fatal("the card states no accuracy")
+	}
+	want, err := strconv.ParseFloat(stated[1], 64)
+	if err != nil || want < 0.9 {
+		t.Fatalf("the card states an accuracy of %s, want at least 0.90", stated[1])
+	}
+	backend, err := accel.Backend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		method    fusion.Method
+		tolerance float64
+	}{{fusion.None{}, 0.0005}, {fusion.MCTF{R: 4}, 0.02}} {
+		classifier, err := m.WithBackend(backend, c.method)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ablation.Accuracy(t.Context(), classifier, images, 250)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(got-want) > c.tolerance {
+			t.Errorf("%s: accuracy %.4f, the card states %.4f", c.method.Name(), got, want)
+		}
+		classifier.Close()
+	}
+}
