@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func newTrainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train --output DIR",
 		Short: "Train a model by a recipe; started again, it goes on where it stopped",
-		Long: `Trains a model from scratch by a recipe (JSON; without one, that of vit_fmnist_patch4_28, the
+		Long: `Trains a model by a recipe (JSON; without one, that of vit_fmnist_patch4_28, the
 model that comes with Tokenfuse). DIR gets recipe.json, log.jsonl (a line per epoch) and
 checkpoint.safetensors, and at the end the weights with a card that says how they were made.
 Interrupted, the run goes on from its last checkpoint when the same command is given again.`,
@@ -156,14 +157,23 @@ func trainCard(recipe train.Recipe, images map[datasets.Split]*datasets.Images, 
 	if err != nil {
 		return "", err
 	}
+	from := "random weights"
+	if recipe.InitialWeights != "" {
+		data, err := os.ReadFile(recipe.InitialWeights)
+		if err != nil {
+			return "", err
+		}
+		from = fmt.Sprintf("`initial_weights`, SHA-256 `%x`", sha256.Sum256(data))
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n", recipe.Model)
-	fmt.Fprintf(&b, "A Vision Transformer of %d parameters, trained from scratch by Tokenfuse.\n\n", m.Config.ParameterCount())
+	fmt.Fprintf(&b, "A Vision Transformer of %d parameters, trained by Tokenfuse.\n\n", m.Config.ParameterCount())
 	fmt.Fprintf(&b, "| | |\n|---|---|\n")
 	for _, row := range [][2]string{
 		{"command", "`go run ./kernel train --recipe recipe.json --output DIR`, the recipe below"},
 		{"accuracy", fmt.Sprintf("%.4f top-1 on the %d test images, after the last epoch", accuracy, images[datasets.Test].Len())},
 		{"seed", fmt.Sprint(recipe.Seed)},
+		{"from", from},
 		{"training images", fmt.Sprintf("%d, SHA-256 of their content `%s`", images[datasets.Train].Len(), images[datasets.Train].SHA256())},
 		{"test images", fmt.Sprintf("%d, SHA-256 of their content `%s`", images[datasets.Test].Len(), images[datasets.Test].SHA256())},
 		{"commit", commit},

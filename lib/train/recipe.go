@@ -26,7 +26,8 @@ type Recipe struct {
 	Flip           bool            `json:"flip"`  // left to right
 	Erase          float64         `json:"erase"` // probability of random erasing
 	Seed           int64           `json:"seed"`
-	Fusion         json.RawMessage `json:"fusion,omitempty"` // FUSION.json, in training too
+	InitialWeights string          `json:"initial_weights,omitempty"` // safetensors to go on from instead of random weights
+	Fusion         json.RawMessage `json:"fusion,omitempty"`          // FUSION.json, in training too
 }
 
 // FashionMNIST trains vit_fmnist_patch4_28, the model that comes with Tokenfuse.
@@ -68,7 +69,7 @@ func (r Recipe) Validate() error {
 	return errors.Join(err,
 		within("epochs", float64(r.Epochs), 1, 1e6),
 		within("batch_size", float64(r.BatchSize), 1, 1e6),
-		within("learning_rate", r.LearningRate, 0, 100),
+		within("learning_rate", r.LearningRate, 1e-20, 100),
 		within("warm_up_epochs", r.WarmUpEpochs, 0, float64(r.Epochs)),
 		within("weight_decay", r.WeightDecay, 0, 100),
 		within("label_smoothing", r.LabelSmoothing, 0, 1),

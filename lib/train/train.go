@@ -1,4 +1,4 @@
-// Package train trains models from scratch by a recipe: AdamW, a cosine schedule with warm-up, label
+// Package train trains models by a recipe: AdamW, a cosine schedule with warm-up, label
 // smoothing, augmented images. A run is a folder; it writes checkpoints there and, started again,
 // goes on from the last one to the weights of an uninterrupted run.
 //
@@ -68,11 +68,10 @@ func Run(ctx context.Context, r Recipe, o Options) (*vit.Model, float64, error) 
 	if _, _, err := vit.Plan(config, method); err != nil {
 		return nil, 0, err
 	}
-	m, err := vit.New(config, r.Seed)
+	m, err := r.start(config)
 	if err != nil {
 		return nil, 0, err
 	}
-	m.Name = r.Model
 	folder, err := openFolder(o.Dir, r)
 	if err != nil {
 		return nil, 0, err
@@ -88,6 +87,20 @@ func Run(ctx context.Context, r Recipe, o Options) (*vit.Model, float64, error) 
 		err = fmt.Errorf("train: %w", panicked)
 	}
 	return m, accuracy, err
+}
+
+// start returns the model before the first step: random weights by the seed, or those of a file.
+func (r Recipe) start(config vit.Config) (*vit.Model, error) {
+	if r.InitialWeights != "" {
+		m, _, err := vit.FromFile(r.Model, config, r.InitialWeights)
+		return m, err
+	}
+	m, err := vit.New(config, r.Seed)
+	if err != nil {
+		return nil, err
+	}
+	m.Name = r.Model
+	return m, nil
 }
 
 // session is one process's part of a run.

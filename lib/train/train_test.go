@@ -82,6 +82,33 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// TestInitialWeights: a run can go on from weights instead of random ones.
+func TestInitialWeights(t *testing.T) {
+	dir := t.TempDir()
+	r := recipe()
+	r.Epochs, r.WarmUpEpochs, r.LearningRate, r.WeightDecay = 1, 0, 1e-20, 0
+	first, _, err := train.Run(t.Context(), r, options(t, filepath.Join(dir, "first")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "first.safetensors")
+	if err := first.Save(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.Seed, r.InitialWeights = 99, path
+	second, _, err := train.Run(t.Context(), r, options(t, filepath.Join(dir, "second")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(saved(t, first), saved(t, second)) {
+		t.Error("at a learning rate of nothing the weights are not those it started from")
+	}
+	r.InitialWeights = filepath.Join(dir, "gone")
+	if _, _, err := train.Run(t.Context(), r, options(t, filepath.Join(dir, "third"))); err == nil || !strings.Contains(err.Error(), "gone") {
+		t.Errorf("%v does not name the file", err)
+	}
+}
+
 // saved is a model's weights file.
 func saved(t *testing.T, m *vit.Model) []byte {
 	t.Helper()
