@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -100,10 +101,14 @@ func (s labServer) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(notebooks, 0o755); err != nil {
 		return err
 	}
+	config, err := s.pageConfig()
+	if err != nil {
+		return err
+	}
 	cmd := exec.CommandContext(ctx, s.machine.JupyterProgram("jupyter-lab"), s.arguments(notebooks)...)
 	cmd.Dir = notebooks
 	// The token travels in the environment, since other users can read arguments.
-	cmd.Env = append(os.Environ(), "JUPYTER_TOKEN="+s.token)
+	cmd.Env = append(os.Environ(), "JUPYTER_TOKEN="+s.token, configPath(config))
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	// In a group of its own, so that Ctrl-C reaches this program alone, which then ends the server in
 	// good order; the server itself would ask whether it is meant.
@@ -122,7 +127,7 @@ func (s labServer) run(ctx context.Context, stdout, stderr io.Writer) error {
 			fmt.Fprintf(stdout, "JupyterLab: http://127.0.0.1:%d/lab?token=%s (Ctrl-C stops it)\n", s.port, s.token)
 		}
 	}()
-	err := cmd.Wait()
+	err = cmd.Wait()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -167,4 +172,36 @@ func (s labServer) waitUntilAnswers(ctx context.Context) bool {
 		}
 	}
 	return false
+}
+
+// untracked are the messages by which JupyterLab's page does not judge whether a kernel is busy: its
+// own list but for kernel_info_request. It takes a new kernel's first status from the answer to
+// history_request, which GoNB does not give; without this one it would show "Unknown" until a cell runs.
+var untracked = []string{
+	"comm_info_request", "comm_info_reply", "kernel_info_reply", "shutdown_request", "shutdown_reply",
+	"interrupt_request", "interrupt_reply", "debug_request", "debug_reply", "stream", "display_data",
+	"update_display_data", "execute_input", "execute_result", "error", "status", "clear_output",
+	"debug_event", "input_request", "input_reply",
+}
+
+// pageConfig writes what JupyterLab's page is told, and returns the folder for JUPYTER_CONFIG_PATH.
+func (s labServer) pageConfig() (string, error) {
+	text, err := json.Marshal(map[string][]string{"untracked_message_types": untracked})
+	if err != nil {
+		return "", err
+	}
+	root := filepath.Join(s.machine.Home, "jupyter-config")
+	dir := filepath.Join(root, "labconfig")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	return root, os.WriteFile(filepath.Join(dir, "page_config.json"), text, 0o644)
+}
+
+// configPath puts a folder in front of the Jupyter configuration that the user names.
+func configPath(folder string) string {
+	if theirs := os.Getenv("JUPYTER_CONFIG_PATH"); theirs != "" {
+		folder += string(os.PathListSeparator) + theirs
+	}
+	return "JUPYTER_CONFIG_PATH=" + folder
 }

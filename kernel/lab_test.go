@@ -1,0 +1,51 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"tokenfuse/kernel/internal/provision"
+)
+
+// TestLabPageConfig: the page judges a kernel by the answers to kernel_info_request, the only ones
+// that GoNB gives before a cell runs, and a configuration of the user's own stays in force.
+func TestLabPageConfig(t *testing.T) {
+	server := labServer{machine: &provision.Machine{Home: t.TempDir()}}
+	folder, err := server.pageConfig()
+	must(t, err)
+	text, err := os.ReadFile(filepath.Join(folder, "labconfig", "page_config.json"))
+	must(t, err)
+	var config map[string][]string
+	must(t, json.Unmarshal(text, &config))
+	list := config["untracked_message_types"]
+	if slices.Contains(list, "kernel_info_request") || !slices.Contains(list, "comm_info_request") {
+		t.Errorf("untracked are %v", list)
+	}
+	t.Setenv("JUPYTER_CONFIG_PATH", "")
+	if got := configPath("/ours"); got != "JUPYTER_CONFIG_PATH=/ours" {
+		t.Error(got)
+	}
+	t.Setenv("JUPYTER_CONFIG_PATH", "/theirs")
+	if got := configPath("/ours"); got != "JUPYTER_CONFIG_PATH=/ours:/theirs" {
+		t.Error(got)
+	}
+}
+
+// TestLabArguments: on loopback alone, and without a token that other users could read.
+func TestLabArguments(t *testing.T) {
+	arguments := labServer{port: 8899, token: "secret"}.arguments("/notebooks")
+	for _, want := range []string{"--ServerApp.ip=127.0.0.1", "--ServerApp.port=8899", "--ServerApp.root_dir=/notebooks", "--no-browser"} {
+		if !slices.Contains(arguments, want) {
+			t.Errorf("%v lacks %s", arguments, want)
+		}
+	}
+	for _, argument := range arguments {
+		if strings.Contains(argument, "secret") {
+			t.Errorf("%s shows the token", argument)
+		}
+	}
+}
