@@ -89,6 +89,8 @@ func TestRefusals(t *testing.T) {
 		want string
 	}{
 		"nothing":            {nil, "not a safetensors file"},
+		"a checkpoint":       {[]byte("PK\x03\x04 and so on"), "a PyTorch checkpoint"},
+		"an old checkpoint":  {[]byte{0x80, 2, 0x8a, 0x0a}, "a PyTorch checkpoint"},
 		"a huge header":      {[]byte{255, 255, 255, 255, 255, 255, 255, 127, '{'}, "not a safetensors file"},
 		"a huge tensor":      {file("F32", "[1152921504606846976]", []byte{0, 0, 0, 0}), "not a safetensors file"},
 		"beyond the file":    {file("F32", "[2]", []byte{0, 0, 0, 0}), "not a safetensors file"},
