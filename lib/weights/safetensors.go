@@ -41,11 +41,12 @@ func Read(path string) (*File, error) {
 
 // Decode reads the bytes of a safetensors file; see Read.
 func Decode(data []byte) (*File, error) {
-	if bytes.HasPrefix(data, []byte("PK\x03\x04")) || bytes.HasPrefix(data, []byte{0x80, 2}) {
-		return nil, fmt.Errorf("not a safetensors file but a PyTorch checkpoint: save it again with safetensors.torch.save_file")
-	}
 	parsed, err := safetensors.Deserialize(data)
 	if err != nil {
+		// Asked only now: the first bytes of a safetensors file are a length, which may look the same.
+		if bytes.HasPrefix(data, []byte("PK\x03\x04")) || bytes.HasPrefix(data, []byte{0x80, 2}) {
+			return nil, fmt.Errorf("not a safetensors file but a PyTorch checkpoint: save it again with safetensors.torch.save_file")
+		}
 		return nil, fmt.Errorf("not a safetensors file: %w", err)
 	}
 	_, header, err := safetensors.ReadMetadata(data)

@@ -1,6 +1,7 @@
 package weights_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -48,6 +49,17 @@ func TestPrecisions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestHeaderLikeAPickle: a header of 640 bytes begins with the bytes of an old PyTorch checkpoint.
+func TestHeaderLikeAPickle(t *testing.T) {
+	whole := file("F32", "[1]", []byte{0, 0, 0x80, 0x3f})
+	length := binary.LittleEndian.Uint64(whole)
+	header, data := whole[8:8+length], whole[8+length:]
+	padded := append(header[:len(header):len(header)], bytes.Repeat([]byte(" "), 640-len(header))...)
+	if _, err := weights.Decode(append(append(binary.LittleEndian.AppendUint64(nil, 640), padded...), data...)); err != nil {
+		t.Error(err)
 	}
 }
 
