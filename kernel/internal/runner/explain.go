@@ -24,8 +24,11 @@ var (
 
 // explain says in one line what went wrong in a cell and where: "(line 2): undefined: x".
 func explain(cell *nbformat.Cell, number int, reply jupyter.Reply) string {
-	text := report(cell, reply)
-	message := firstLine(text, reply)
+	streamed, rendered := report(cell, reply)
+	message := firstLine(streamed+rendered, reply)
+	// GoNB marks the places in a stream piece by piece as it reads it, and misses one where a piece ends
+	// in mid-line; what it renders is made of the whole text, and is asked first.
+	text := rendered + streamed
 	if found := place.FindStringSubmatch(text); found != nil {
 		if found[1] == strconv.Itoa(number) {
 			return fmt.Sprintf("(line %s): %s", found[2], message)
@@ -53,22 +56,23 @@ func lastWords(cell *nbformat.Cell, dead *jupyter.DeadError) string {
 	return fmt.Sprintf("%s; the cell's last output: %q", dead, strings.TrimSpace(words[len(words)-1]))
 }
 
-// report is all that the cell and the kernel said about the error, as plain text.
-func report(cell *nbformat.Cell, reply jupyter.Reply) string {
-	var text strings.Builder
+// report is all that the cell and the kernel said about the error, as plain text: what was streamed
+// meanwhile, and what GoNB rendered of it in the end, with the traceback.
+func report(cell *nbformat.Cell, reply jupyter.Reply) (streamed, rendered string) {
+	var stream, render strings.Builder
 	for _, output := range cell.Outputs {
 		switch {
 		case output.Kind == nbformat.Stream && output.Name == "stderr":
-			text.WriteString(output.Text + "\n")
+			stream.WriteString(output.Text + "\n")
 		case output.Kind == nbformat.DisplayData:
 			if page, ok := output.Data.Text("text/html"); ok && strings.Contains(page, "gonb-err-location") {
 				page = strings.ReplaceAll(page, "<div", "\n<div") // a message ends where its context begins
-				text.WriteString(html.UnescapeString(tags.ReplaceAllString(page, "")) + "\n")
+				render.WriteString(html.UnescapeString(tags.ReplaceAllString(page, "")) + "\n")
 			}
 		}
 	}
-	text.WriteString(strings.Join(reply.Traceback, "\n"))
-	return colors.ReplaceAllString(text.String(), "")
+	render.WriteString(strings.Join(reply.Traceback, "\n") + "\n")
+	return colors.ReplaceAllString(stream.String(), ""), colors.ReplaceAllString(render.String(), "")
 }
 
 // firstLine finds the line that says what is wrong: a panic, the first error of the compiler or of

@@ -33,6 +33,13 @@ func TestExplain(t *testing.T) {
 			"panic, through a cell above", []*nbformat.Output{stderr("panic: boom\n\ngoroutine 1 [running]:\nmain.f()\n\t \x1b[7m[[ Cell [1] Line 4 ]]\x1b[0m /t/main.go:9 +0x1\nexit status 2\n")},
 			jupyter.Reply{ErrorValue: "exit status 2"}, "(cell 1, line 4): panic: boom",
 		},
+		{
+			"panic, a place missed in the stream", []*nbformat.Output{
+				stderr("panic: boom\n\ngoroutine 1 [running]:\nmain.f()\n\t/t/main.go:9 +0x1\nmain.main()\n\t \x1b[7m[[ Cell [2] Line 2 ]]\x1b[0m /t/main.go:15\nexit status 2\n"),
+				{Kind: nbformat.DisplayData, Data: nbformat.Bundle{"text/html": []byte(`"<div class=\"gonb-err-location\">Cell[1]: Line 4 /t/main.go:9</div>"`)}},
+			},
+			jupyter.Reply{ErrorValue: "exit status 2"}, "(cell 1, line 4): panic: boom",
+		},
 		{"exit", []*nbformat.Output{stderr("loading\nno weights\nexit status 1\n")}, jupyter.Reply{ErrorValue: "exit status 1", Traceback: []string{"exit status 1"}}, "no weights"},
 		{"exit without a word", []*nbformat.Output{stderr("exit status 1\n")}, jupyter.Reply{ErrorValue: "exit status 1"}, "exit status 1"},
 		{"compiler, as HTML", []*nbformat.Output{compiler}, jupyter.Reply{ErrorValue: `failed to run "go build"`}, "(line 3): undefined: x < y"},
