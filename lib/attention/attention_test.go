@@ -48,11 +48,11 @@ func TestMap(t *testing.T) {
 	l := 2 * math.Log(3)
 	q := tensors.FromFlatDataAndDimensions([]float32{1, 0, 0, 0, 1, 0, 0, 0}, 1, 1, 2, 4)
 	k := tensors.FromFlatDataAndDimensions([]float32{float32(l), 0, 0, 0, 0, 0, 0, 0}, 1, 1, 2, 4)
-	plain := run(t, func(n []*Node) *Node { return attention.Map(n[0], n[1], nil) }, q, k)
+	plain := run(t, func(n []*Node) *Node { return attention.Of(n[0], n[1]).Map() }, q, k)
 	near(t, "plain", plain, 0.75, 0.25, 0.75, 0.25)
 	// A key that stands for three patches counts three times: 3 to 3.
 	size := tensors.FromFlatDataAndDimensions([]float32{1, 3}, 1, 2, 1)
-	proportional := run(t, func(n []*Node) *Node { return attention.Map(n[0], n[1], n[2]) }, q, k, size)
+	proportional := run(t, func(n []*Node) *Node { return attention.Of(n[0], n[1]).Proportional(n[2]).Map() }, q, k, size)
 	near(t, "proportional", proportional, 0.5, 0.5, 0.5, 0.5)
 }
 
@@ -62,8 +62,8 @@ func TestProportionalEqualsRepeated(t *testing.T) {
 	one := tensors.FromFlatDataAndDimensions([]float32{1, 2, -1, 0.5}, 1, 1, 2, 2)
 	three := tensors.FromFlatDataAndDimensions([]float32{1, 2, -1, 0.5, -1, 0.5, -1, 0.5}, 1, 1, 4, 2)
 	size := tensors.FromFlatDataAndDimensions([]float32{1, 3}, 1, 2, 1)
-	fused := run(t, func(n []*Node) *Node { return attention.Apply(attention.Map(n[0], n[1], n[2]), n[1]) }, q, one, size)
-	repeated := run(t, func(n []*Node) *Node { return attention.Apply(attention.Map(n[0], n[1], nil), n[1]) }, q, three)
+	fused := run(t, func(n []*Node) *Node { return attention.Apply(attention.Of(n[0], n[1]).Proportional(n[2]).Map(), n[1]) }, q, one, size)
+	repeated := run(t, func(n []*Node) *Node { return attention.Apply(attention.Of(n[0], n[1]).Map(), n[1]) }, q, three)
 	near(t, "fused", fused, float64(repeated[0]), float64(repeated[1]))
 }
 

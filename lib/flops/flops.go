@@ -72,6 +72,8 @@ func block(c vit.Config, step *fusion.Step, n, m int) int {
 		place = step.Place
 	}
 	switch place {
+	case fusion.BeforeBlock:
+		return maps(m) + values(m) + project(m) + mlp(m)
 	case fusion.AheadApproximate:
 		return maps(n) + norm(m, d) + values(m) + project(m) + mlp(m)
 	case fusion.AheadPrecise:

@@ -6,30 +6,55 @@ import (
 )
 
 // Assignment says into which fused token each token goes, and with which share. It is decided once
-// and applied to everything that belongs to the tokens.
+// and applied to everything that belongs to the tokens. Make one by [Fuse], [FuseSum], [Keep] or [Mix].
 type Assignment struct {
 	slot      *Node // [batch, tokens], the fused token that takes it, -1 for a token that is dropped
 	weight    *Node // [batch, tokens], its share there
 	member    *Node // [batch, fused, tokens], 1 where a token goes into a fused token
-	maximum   bool  // pool by the maximum over the group instead of the weighted sum
+	shares    *Node // [batch, fused, tokens], of a soft assignment; else nil
+	pool      func(a *Assignment, x *Node) *Node
 	remaining int
 }
 
-// assign makes an Assignment of slots [batch, tokens] and unnormalised weights [batch, tokens];
-// with normalise the weights of each fused token are scaled to sum to 1. No gradient flows through
-// either.
-func assign(slot, weight *Node, remaining int, normalise bool) *Assignment {
+// Fuse sends each token into the fused token of its slot [batch, tokens], 0 to remaining-1, or -1 to
+// drop it. A fused token is the mean of its group by the weights [batch, tokens]. No gradient flows
+// through slots and weights; it flows through the tokens.
+func Fuse(slot, weight *Node, remaining int) *Assignment {
+	a := FuseSum(slot, weight, remaining)
+	// Shares are normalised before they meet the tokens, so that a token alone in its group has a
+	// share of exactly 1 and passes through unchanged.
+	total := EinsumAxes(a.member, a.weight, [][2]int{{2, 1}}, [][2]int{{0, 0}}) // [b, f]
+	own := EinsumAxes(a.member, total, [][2]int{{1, 1}}, [][2]int{{0, 0}})      // [b, t]
+	a.weight = Div(a.weight, Where(Equal(own, ZerosLike(own)), OnesLike(own), own))
+	return a
+}
+
+// FuseSum is Fuse with the sum of the weighted tokens in place of their mean.
+func FuseSum(slot, weight *Node, remaining int) *Assignment {
 	a := &Assignment{slot: StopGradient(slot), weight: StopGradient(weight), remaining: remaining}
 	b, t := slot.Shape().Dimensions[0], slot.Shape().Dimensions[1]
 	full := shapes.Make(slot.DType(), b, remaining, t)
 	a.member = ConvertDType(Equal(BroadcastToShape(InsertAxes(a.slot, 1), full), Iota(slot.Graph(), full, 1)), slot.DType())
-	if normalise {
-		// Shares are normalised before they meet the tokens, so that a token alone in its group has
-		// a share of exactly 1 and passes through unchanged.
-		total := EinsumAxes(a.member, a.weight, [][2]int{{2, 1}}, [][2]int{{0, 0}}) // [b, f]
-		own := EinsumAxes(a.member, total, [][2]int{{1, 1}}, [][2]int{{0, 0}})      // [b, t]
-		a.weight = Div(a.weight, Where(Equal(own, ZerosLike(own)), OnesLike(own), own))
-	}
+	return a
+}
+
+// Keep drops all tokens but the protected ones, which come first, and the `keep` with the highest
+// scores [batch, tokens], which follow in descending order (ties: lower position first).
+func Keep(score *Node, protected, keep int) *Assignment {
+	g := score.Graph()
+	index := iota(g, score.Shape().Dimensions[0], score.Shape().Dimensions[1])
+	order := AddScalar(rank(score, index, protected), protected)
+	slot := Where(LessThan(order, scalar(g, protected+keep)), order, AddScalar(ZerosLike(order), -1))
+	slot = Where(LessThan(index, scalar(g, protected)), index, slot)
+	return FuseSum(slot, OnesLike(slot), protected+keep)
+}
+
+// Mix makes each fused token of all tokens, by shares [batch, fused, tokens], through which gradients
+// flow. For sizes and source maps, which count whole tokens, a token goes where its share is largest.
+func Mix(shares *Node) *Assignment {
+	slot := ConvertDType(ArgMax(StopGradient(shares), 1), shares.DType())
+	a := FuseSum(slot, OnesLike(slot), shares.Shape().Dimensions[1])
+	a.shares = shares
 	return a
 }
 
@@ -42,10 +67,26 @@ func (a *Assignment) Slot() *Node { return a.slot }
 // Member returns the source map of this step, 0/1, [batch, fused tokens, tokens].
 func (a *Assignment) Member() *Node { return a.member }
 
+// Filled says which fused tokens any token went into, 0/1, [batch, fused tokens].
+func (a *Assignment) Filled() *Node { return ReduceMax(a.member, 2) }
+
+// Linear reports whether tokens are pooled by shares, so that pooling commutes with sums; a maximum
+// does not.
+func (a *Assignment) Linear() bool { return a.pool == nil }
+
 // Tokens pools tokens [batch, tokens, dim] -> [batch, fused tokens, dim].
 func (a *Assignment) Tokens(x *Node) *Node {
-	if a.maximum {
-		return a.max(x)
+	if a.pool != nil {
+		return a.pool(a, x)
+	}
+	return a.Mean(x)
+}
+
+// Mean pools tokens by their shares, whatever the method's own pooling, [batch, tokens, dim] ->
+// [batch, fused tokens, dim].
+func (a *Assignment) Mean(x *Node) *Node {
+	if a.shares != nil {
+		return EinsumAxes(a.shares, x, [][2]int{{2, 1}}, [][2]int{{0, 0}})
 	}
 	share := Mul(x, BroadcastToShape(InsertAxes(a.weight, -1), x.Shape()))
 	return EinsumAxes(a.member, share, [][2]int{{2, 1}}, [][2]int{{0, 0}})
@@ -75,8 +116,8 @@ func (a *Assignment) Map(attn *Node) *Node {
 	return TransposeAllAxes(Reshape(pooled, d[0], a.remaining, d[1], d[3]), 0, 2, 1, 3)
 }
 
-// max pools x [batch, tokens, dim] by the maximum over each group.
-func (a *Assignment) max(x *Node) *Node {
+// Max pools x [batch, tokens, dim] by the maximum over each group.
+func (a *Assignment) Max(x *Node) *Node {
 	d := x.Shape().Dimensions
 	full := []int{d[0], a.remaining, d[1], d[2]}
 	spread := BroadcastToDims(InsertAxes(x, 1), full...)
@@ -89,6 +130,3 @@ func (a *Assignment) max(x *Node) *Node {
 func shapeOf(x *Node, last int) shapes.Shape {
 	return shapes.Make(x.DType(), x.Shape().Dimensions[0], x.Shape().Dimensions[1], last)
 }
-
-// PoolsByMaximum reports whether groups are pooled by their maximum, which does not commute with sums.
-func (a *Assignment) PoolsByMaximum() bool { return a.maximum }

@@ -62,6 +62,7 @@ func (m EViT) Step(at Layer) (*Step, error) {
 	return &Step{
 		Place:     BetweenAttentionAndMLP,
 		Remaining: remaining,
+		Needs:     []Input{InputAttention},
 		Assign: func(e Evidence) *Assignment {
 			g, batch := e.X.Graph(), e.X.Shape().Dimensions[0]
 			index := iota(g, batch, at.Tokens)
@@ -74,9 +75,18 @@ func (m EViT) Step(at Layer) (*Step, error) {
 			slot := Where(protected, index, Where(kept, AddScalar(order, at.Protected), other))
 			alone := ConvertDType(Or(protected, kept), dtypes.Float32)
 			weight := Add(alone, Mul(OneMinus(alone), e.FromClass))
-			return assign(slot, weight, remaining, false)
+			return FuseSum(slot, weight, remaining)
 		},
 	}, nil
+}
+
+// Knob is the keep rate.
+func (m EViT) Knob() Knob { return Knob{Name: "keep_rate", None: 1} }
+
+// Adjusted replaces the keep rate of every layer.
+func (m EViT) Adjusted(rate float64) Method {
+	m.KeepRate, m.KeepRatePerLayer = rate, nil
+	return m
 }
 
 func (m EViT) validate(depth int) error {

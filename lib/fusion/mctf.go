@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	. "github.com/gomlx/gomlx/core/graph"
 )
 
 // MCTF is Multi-criteria Token Fusion with one-step-ahead attention (Lee et al., arXiv 2403.10030,
@@ -24,7 +22,7 @@ type MCTF struct {
 	Criteria []Criterion
 	// Unidirectional lets only A give to B.
 	Unidirectional bool
-	// Pooling of the tokens that fuse; empty is PoolAttention.
+	// Pooling of the tokens that fuse; the zero value is PoolAttention.
 	Pooling Pooling
 	// OneStepAhead is AheadApproximate (also when empty), AheadPrecise or AfterBlock.
 	OneStepAhead Place
@@ -42,16 +40,6 @@ const (
 	ProtectTokens ProtectedRule = "tokens"
 	// ProtectRows protects the first rows of set A, that is tokens 0, 2, ..., as the official code does.
 	ProtectRows ProtectedRule = "rows"
-)
-
-// Pooling says how the tokens of a group become one. Sizes add up in each.
-type Pooling string
-
-const (
-	PoolAttention Pooling = "attention" // weights: attention received times size (MCTF eq. 9)
-	PoolSize      Pooling = "size"      // weights: size, as in ToMe
-	PoolMean      Pooling = "mean"      // of this layer's tokens, sizes ignored
-	PoolMax       Pooling = "max"       // the maximum of each component
 )
 
 // PublishedCriteria are MCTF's criteria with the published temperatures.
@@ -92,6 +80,7 @@ func (m MCTF) Step(at Layer) (*Step, error) {
 		Place:     orDefault(m.OneStepAhead, AheadApproximate),
 		Remaining: at.Tokens - r,
 		Matching:  countA * countB * at.Dim,
+		Needs:     []Input{InputAttention},
 		Assign:    func(e Evidence) *Assignment { return m.assign(e, at, r) },
 	}, nil
 }
@@ -118,24 +107,24 @@ func (m MCTF) assign(e Evidence, at Layer, r int) *Assignment {
 		match.giveA, match.giveB, match.rankB = r, 0, false
 	}
 	slot, remaining := match.slots()
-	pooling := orDefault(m.Pooling, PoolAttention)
-	a := assign(slot, pooling.weights(e), remaining, true)
-	a.maximum = pooling == PoolMax
-	return a
+	return m.pooling().assign(e, slot, remaining)
 }
 
-// weights returns the unnormalised share of each token in its group, [batch, tokens].
-func (p Pooling) weights(e Evidence) *Node {
-	size := Squeeze(e.sizes(), -1)
-	switch p {
-	case PoolSize:
-		return size
-	case PoolMean, PoolMax:
-		return OnesLike(size)
-	default:
-		largest := ReduceAndKeep(size, ReduceMax, -1)
-		return Mul(e.Received, Div(size, BroadcastToShape(largest, size.Shape())))
+// pooling is the method's pooling, the published one where none is set.
+func (m MCTF) pooling() Pooling {
+	if m.Pooling.Name == "" && m.Pooling.Weight == nil && m.Pooling.Pool == nil {
+		return PoolAttention()
 	}
+	return m.Pooling
+}
+
+// Knob is r; beyond half of the tokens a layer has no more to give.
+func (m MCTF) Knob() Knob { return Knob{Name: "r", Most: 1 << 16, Whole: true} }
+
+// Adjusted replaces R in every layer.
+func (m MCTF) Adjusted(r float64) Method {
+	m.R, m.RPerLayer = r, nil
+	return m
 }
 
 func (m MCTF) amounts() amounts { return amountsOf(m.R, m.RPerLayer) }
@@ -145,9 +134,6 @@ func (m MCTF) validate(depth int) error {
 		if math.IsNaN(c.Tau) || math.IsInf(c.Tau, 0) || c.Tau < 0 {
 			return fmt.Errorf("fusion: tau of criterion %q is %v, want 0 (off) or above", c.Name, c.Tau)
 		}
-	}
-	if err := known("pooling", string(m.Pooling), "attention", "size", "mean", "max"); err != nil {
-		return err
 	}
 	if err := known("one_step_ahead", string(m.OneStepAhead), "approximate", "precise", "off"); err != nil {
 		return err
@@ -165,7 +151,7 @@ type mctfJSON struct {
 	Layers        []int              `json:"layers,omitzero"`
 	Tau           map[string]float64 `json:"tau"`
 	Bidirectional bool               `json:"bidirectional"`
-	Pooling       Pooling            `json:"pooling"`
+	Pooling       string             `json:"pooling"`
 	OneStepAhead  Place              `json:"one_step_ahead"`
 	Proportional  bool               `json:"proportional_attention"`
 	ProtectedRule ProtectedRule      `json:"protected_rule,omitempty"`
@@ -175,7 +161,7 @@ type mctfJSON struct {
 func (m MCTF) MarshalJSON() ([]byte, error) {
 	out := mctfJSON{
 		Method: "mctf", R: m.amounts(), Layers: m.Layers, Tau: map[string]float64{},
-		Bidirectional: !m.Unidirectional, Pooling: orDefault(m.Pooling, PoolAttention),
+		Bidirectional: !m.Unidirectional, Pooling: m.pooling().Name,
 		OneStepAhead: orDefault(m.OneStepAhead, AheadApproximate), Proportional: !m.PlainAttention,
 		ProtectedRule: m.ProtectedRule,
 	}
@@ -201,8 +187,12 @@ func parseMCTF(data []byte) (Method, error) {
 		}
 		tau[name] = value
 	}
+	pooling, err := poolingOf(in.Pooling)
+	if err != nil {
+		return nil, err
+	}
 	m := MCTF{
-		Layers: in.Layers, Unidirectional: !in.Bidirectional, Pooling: in.Pooling,
+		Layers: in.Layers, Unidirectional: !in.Bidirectional, Pooling: pooling,
 		OneStepAhead: in.OneStepAhead, PlainAttention: !in.Proportional, ProtectedRule: in.ProtectedRule,
 		Criteria: []Criterion{Similarity(tau["similarity"]), Informativeness(tau["informativeness"]), Size(tau["size"])},
 	}

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -37,22 +40,22 @@ func ParseSingle(data []byte) (Single, error) {
 	if _, ok := fields["layers"]; ok {
 		return Single{}, fmt.Errorf("fusion: a single step has no layers: leave the field out")
 	}
-	if string(bytes.TrimSpace(fields["method"])) == `"evit"` {
+	if takesLayers(fields["method"]) {
 		fields["layers"] = json.RawMessage(`[0]`)
 	}
-	method, err := ParseJSON(mustJSON(fields))
-	if err != nil {
-		return Single{}, err
-	}
-	if m, ok := method.(MCTF); ok {
-		if len(m.RPerLayer) > 0 {
-			return Single{}, fmt.Errorf("fusion: a single step takes one r, not %d", len(m.RPerLayer))
+	var err error
+	s.Method, err = ParseJSON(mustJSON(fields))
+	return s, err
+}
+
+// takesLayers reports whether a method's FUSION.json has the field `layers`.
+func takesLayers(name json.RawMessage) bool {
+	for _, d := range Methods() {
+		if string(bytes.TrimSpace(name)) == strconv.Quote(d.Name) {
+			return strings.Contains(d.Defaults, `"layers"`)
 		}
-		m.Layers = []int{0}
-		method = m
 	}
-	s.Method = method
-	return s, nil
+	return false
 }
 
 // Tensors are what a single step reads and what it writes.
@@ -60,8 +63,11 @@ type Tensors struct {
 	X      *tensors.Tensor // [batch, tokens, dim]
 	Attn   *tensors.Tensor // [batch, heads, tokens, tokens]; nil where the method does not use it
 	Metric *tensors.Tensor // [batch, tokens, dim'], what ToMe compares
+	Values *tensors.Tensor // [batch, heads, tokens, dim']
 	Size   *tensors.Tensor // [batch, tokens, 1]; nil before the first fusion
 	Source *tensors.Tensor // 0/1, [batch, fused tokens, tokens]; written only
+	// Learned holds the weights of methods that have some, by name.
+	Learned map[string]*tensors.Tensor
 }
 
 // Run fuses once. It returns tokens, sizes and source map, and the fused attention map where the
@@ -71,14 +77,22 @@ func (s Single) Run(backend compute.Backend, in Tensors) (*Tensors, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What is not given stays nil in the evidence, so the nodes come in the order of those that are.
 	inputs := []any{in.X}
-	for _, t := range []*tensors.Tensor{in.Attn, in.Metric, in.Size} {
+	var learned []string
+	for _, t := range []*tensors.Tensor{in.Attn, in.Metric, in.Values, in.Size} {
 		if t != nil {
 			inputs = append(inputs, t)
 		}
 	}
+	if step != nil {
+		for _, p := range step.Learned {
+			learned = append(learned, p.Name)
+			inputs = append(inputs, in.Learned[p.Name])
+		}
+	}
 	exec, err := NewExec(backend, func(nodes []*Node) []*Node {
-		e := Evidence{X: nodes[0]}
+		e := Evidence{X: nodes[0], Key: ImageKey(nodes[0])}
 		nodes = nodes[1:]
 		next := func(t *tensors.Tensor) (n *Node) {
 			if t != nil {
@@ -86,7 +100,8 @@ func (s Single) Run(backend compute.Backend, in Tensors) (*Tensors, error) {
 			}
 			return n
 		}
-		e.Attention, e.Keys, e.Size = next(in.Attn), next(in.Metric), next(in.Size)
+		e.Attention, e.Keys, e.Values, e.Size = next(in.Attn), next(in.Metric), next(in.Values), next(in.Size)
+		e.Learned = func(name string, _ ...int) *Node { return nodes[slices.Index(learned, name)] }
 		if e.Attention != nil {
 			e.Received, e.FromClass = attention.Received(e.Attention), attention.FromClass(e.Attention)
 		}
@@ -132,20 +147,18 @@ func (s Single) plan(in Tensors) (step *Step, ahead bool, err error) {
 	if batch < 1 || tokens < 1 || d[2] < 1 {
 		return nil, false, fmt.Errorf("fusion: x is %v: nothing to fuse", d)
 	}
-	heads := 1
 	if in.Attn != nil {
 		if in.Attn.Rank() != 4 || in.Attn.Shape().Dimensions[1] < 1 {
 			return nil, false, fmt.Errorf("fusion: attn is %v, want [batch, heads, tokens, tokens]", in.Attn.Shape().Dimensions)
 		}
-		heads = in.Attn.Shape().Dimensions[1]
 	}
 	for _, f := range []struct {
 		name string
 		t    *tensors.Tensor
 		want []int
 	}{
-		{"x", in.X, d}, {"attn", in.Attn, []int{batch, heads, tokens, tokens}},
-		{"metric", in.Metric, []int{batch, tokens, -1}}, {"size", in.Size, []int{batch, tokens, 1}},
+		{"x", in.X, d}, {"attn", in.Attn, []int{batch, -1, tokens, tokens}},
+		{"metric", in.Metric, []int{batch, tokens, -1}}, {"values", in.Values, []int{batch, -1, tokens, -1}}, {"size", in.Size, []int{batch, tokens, 1}},
 	} {
 		if f.t == nil {
 			continue
@@ -154,24 +167,44 @@ func (s Single) plan(in Tensors) (step *Step, ahead bool, err error) {
 			return nil, false, err
 		}
 	}
-	layer := Layer{Depth: 1, Tokens: tokens, Protected: s.Protected, Dim: d[2], Heads: 1}
-	switch m := s.Method.(type) {
-	case ToMe:
-		if in.Metric == nil {
-			return nil, false, fmt.Errorf("fusion: tome compares tensor metric [batch, tokens, dim], which is missing")
+	// A metric is compared as a whole, like the keys of one head.
+	step, err = s.Method.Step(Layer{Depth: 1, Tokens: tokens, Protected: s.Protected, Dim: d[2], Heads: 1})
+	if err != nil {
+		return nil, false, err
+	}
+	if m, ok := s.Method.(MCTF); ok {
+		ahead = m.OneStepAhead != AfterBlock && in.Attn != nil
+	}
+	if step == nil {
+		return nil, ahead, nil
+	}
+	return step, ahead, s.needs(step, in)
+}
+
+// needs reports what the step reads and was not given.
+func (s Single) needs(step *Step, in Tensors) error {
+	for _, need := range step.Needs {
+		given, shape := in.Attn, "[batch, heads, tokens, tokens]"
+		switch need {
+		case InputMetric:
+			given, shape = in.Metric, "[batch, tokens, dim]"
+		case InputValues:
+			given, shape = in.Values, "[batch, heads, tokens, dim]"
 		}
-	case MCTF:
-		if in.Attn == nil {
-			return nil, false, fmt.Errorf("fusion: mctf reads tensor attn [batch, heads, tokens, tokens], which is missing")
-		}
-		ahead = m.OneStepAhead != AfterBlock
-	case EViT:
-		if in.Attn == nil {
-			return nil, false, fmt.Errorf("fusion: evit reads tensor attn [batch, heads, tokens, tokens], which is missing")
+		if given == nil {
+			return fmt.Errorf("fusion: %s reads tensor %s %s, which is missing", s.Method.Name(), need, shape)
 		}
 	}
-	step, err = s.Method.Step(layer)
-	return step, ahead, err
+	for _, p := range step.Learned {
+		given, ok := in.Learned[p.Name]
+		if !ok {
+			return fmt.Errorf("fusion: %s reads the learned weight %s %v, which is missing", s.Method.Name(), p.Name, p.Dims)
+		}
+		if err := fits(p.Name, given.Shape(), p.Dims); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func fits(name string, shape shapes.Shape, want []int) error {

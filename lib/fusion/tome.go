@@ -61,14 +61,24 @@ func (m ToMe) Step(at Layer) (*Step, error) {
 		Place:     BetweenAttentionAndMLP,
 		Remaining: at.Tokens - r,
 		Matching:  (at.Tokens + 1) / 2 * (at.Tokens / 2) * (at.Dim / at.Heads),
+		Needs:     []Input{InputMetric},
 		Assign: func(e Evidence) *Assignment {
 			a, b := split(e.Keys)
 			slot, remaining := matching{
 				scores: StopGradient(cosines(a, b)), tokens: at.Tokens, giveA: r, protected: at.Protected,
 			}.slots()
-			return assign(slot, Squeeze(e.sizes(), -1), remaining, true)
+			return Fuse(slot, Squeeze(e.sizes(), -1), remaining)
 		},
 	}, nil
+}
+
+// Knob is r; beyond half of the tokens a layer has no more to give.
+func (m ToMe) Knob() Knob { return Knob{Name: "r", Most: 1 << 16, Whole: true} }
+
+// Adjusted replaces R, and the list per layer where there is one.
+func (m ToMe) Adjusted(r float64) Method {
+	m.R, m.RPerLayer = int(r), nil
+	return m
 }
 
 func (m ToMe) validate(depth int) error {

@@ -65,11 +65,11 @@ func Run(ctx context.Context, r Recipe, o Options) (*vit.Model, float64, error) 
 	if err != nil {
 		return nil, 0, err
 	}
-	if _, _, err := vit.Plan(config, method); err != nil {
-		return nil, 0, err
-	}
 	m, err := r.start(config)
 	if err != nil {
+		return nil, 0, err
+	}
+	if err := m.Learn(method, r.Seed); err != nil {
 		return nil, 0, err
 	}
 	folder, err := openFolder(o.Dir, r)

@@ -11,19 +11,27 @@ import (
 
 // stream is what flows from block to block.
 type stream struct {
-	x      *Node // tokens, [batch, tokens, dim]
-	size   *Node // patches in each token, [batch, tokens, 1]; nil before the first fusion
-	source *Node // which of the first tokens went into each, 0/1, [batch, tokens, first tokens]; nil before the first fusion
+	x       *Node // tokens, [batch, tokens, dim]
+	size    *Node // patches in each token, [batch, tokens, 1]; nil before the first fusion
+	source  *Node // which of the first tokens went into each, 0/1, [batch, tokens, first tokens]; nil before the first fusion
+	present *Node // 0/1, [batch, tokens]; nil while all tokens of all images are present
+	key     *Node // a number of each image, uint32 [batch]
 }
 
 // fuse sends everything that belongs to the tokens through one decision.
-func (s stream) fuse(a *fusion.Assignment) stream {
+func (s stream) fuse(a *fusion.Assignment, adaptive bool) stream {
 	if s.size == nil {
 		s.size = Ones(s.x.Graph(), sizeShape(s.x))
 	}
-	fused := stream{x: a.Tokens(s.x), size: a.Sum(s.size), source: a.Member()}
+	fused := stream{x: a.Tokens(s.x), size: a.Sum(s.size), source: a.Member(), key: s.key}
 	if s.source != nil {
 		fused.source = a.Sum(s.source)
+	}
+	switch {
+	case s.present != nil:
+		fused.present = MinScalar(Squeeze(a.Sum(InsertAxes(s.present, -1)), -1), 1)
+	case adaptive:
+		fused.present = a.Filled()
 	}
 	return fused
 }
@@ -45,68 +53,70 @@ func (b block) forward(s stream) stream {
 		place = b.step.Place
 	}
 	switch place {
-	case fusion.AheadApproximate:
-		// The map comes from the tokens before fusion, the values from those after it.
-		keys, attn := b.attend(s)
-		a := b.assign(s, keys, attn)
-		s = s.fuse(a)
-		values := b.project(b.norm(b.name+".norm1", s.x), 2)
-		mixed := a.Tokens(attention.Apply(attn, b.heads(a.Spread(values))))
-		if a.PoolsByMaximum() {
-			// A maximum does not commute with the sum over keys: form the fused map.
-			mixed = attention.Apply(a.Map(attn), b.heads(values))
-		}
-		return b.finish(s, mixed)
-	case fusion.AheadPrecise:
-		keys, attn := b.attend(s)
-		return b.plain(s.fuse(b.assign(s, keys, attn)))
-	case fusion.BetweenAttentionAndMLP:
-		keys, attn, after := b.afterAttention(s)
-		return b.afterMLP(after.fuse(b.assign(after, keys, attn)))
-	case fusion.AfterBlock:
-		keys, attn, after := b.afterAttention(s)
-		after = b.afterMLP(after)
-		return after.fuse(b.assign(after, keys, attn))
 	case "":
 		return b.plain(s)
+	case fusion.BeforeBlock:
+		return b.plain(b.fuse(s, attended{}))
+	case fusion.AheadApproximate:
+		// The map comes from the tokens before fusion, the values from those after it.
+		at := b.attend(s)
+		a := b.assign(s, at)
+		s = s.fuse(a, b.step.Adaptive)
+		values := b.project(b.norm(b.name+".norm1", s.x), 2)
+		if !a.Linear() {
+			// A maximum does not commute with the sum over keys: form the fused map.
+			return b.finish(s, attention.Apply(a.Map(at.self.Map()), b.heads(values)))
+		}
+		return b.finish(s, a.Tokens(at.self.Apply(b.heads(a.Spread(values)))))
+	case fusion.AheadPrecise:
+		return b.plain(b.fuse(s, b.attend(s)))
+	case fusion.BetweenAttentionAndMLP:
+		at := b.attend(s)
+		s = b.residual(s, at.self.Apply(at.values))
+		return b.afterMLP(b.fuse(s, at))
+	case fusion.AfterBlock:
+		at := b.attend(s)
+		return b.fuse(b.finish(s, at.self.Apply(at.values)), at)
 	}
 	panic(fmt.Errorf("vit: a fusion step asks for the unknown place %q", place))
 }
 
 func (b block) plain(s stream) stream {
-	_, _, s = b.afterAttention(s)
-	return b.afterMLP(s)
+	at := b.attend(s)
+	return b.finish(s, at.self.Apply(at.values))
 }
 
-// afterAttention returns the stream behind the attention's residual connection, with the keys and
-// the map that made it.
-func (b block) afterAttention(s stream) (keys, attn *Node, after stream) {
-	keys, attn = b.attend(s)
-	values := b.heads(b.project(b.norm(b.name+".norm1", s.x), 2))
-	s.x = Add(s.x, b.linear(b.name+".attn.proj", attention.Apply(attn, values), b.config.Dim))
-	return keys, attn, s
-}
-
-// finish adds mixed values [batch, tokens, dim] to the stream, and the MLP.
-func (b block) finish(s stream, mixed *Node) stream {
+// residual adds mixed values [batch, tokens, dim], projected, to the stream.
+func (b block) residual(s stream, mixed *Node) stream {
 	s.x = Add(s.x, b.linear(b.name+".attn.proj", mixed, b.config.Dim))
-	return b.afterMLP(s)
+	return s
 }
+
+// finish is what follows the mixing of values.
+func (b block) finish(s stream, mixed *Node) stream { return b.afterMLP(b.residual(s, mixed)) }
 
 func (b block) afterMLP(s stream) stream {
 	s.x = Add(s.x, b.mlp(b.name+".mlp", b.norm(b.name+".norm2", s.x), b.config.Hidden()))
 	return s
 }
 
-// attend returns keys [batch, heads, tokens, d] and the attention map of the stream.
-func (b block) attend(s stream) (keys, attn *Node) {
+// attended is what a block's attention makes of the stream.
+type attended struct {
+	keys, values *Node // [batch, heads, tokens, d]
+	self         *attention.Self
+}
+
+func (b block) attend(s stream) attended {
 	x := b.norm(b.name+".norm1", s.x)
 	size := s.size
 	if !b.proportional {
 		size = nil
 	}
-	keys = b.heads(b.project(x, 1))
-	return keys, attention.Map(b.heads(b.project(x, 0)), keys, size)
+	keys := b.heads(b.project(x, 1))
+	return attended{
+		keys: keys, values: b.heads(b.project(x, 2)),
+		self: attention.Of(b.heads(b.project(x, 0)), keys).Proportional(size).Among(s.present),
+	}
 }
 
 // project applies the queries' (0), keys' (1) or values' (2) third of the qkv projection:
@@ -121,11 +131,16 @@ func (b block) project(x *Node, third int) *Node {
 
 func (b block) heads(x *Node) *Node { return attention.Heads(x, b.config.Heads) }
 
-func (b block) assign(s stream, keys, attn *Node) *fusion.Assignment {
-	a := b.step.Assign(fusion.Evidence{
-		X: s.x, Size: s.size, Attention: attn, Keys: attention.MeanKeys(keys),
-		Received: attention.Received(attn), FromClass: attention.FromClass(attn),
-	})
+func (b block) fuse(s stream, at attended) stream { return s.fuse(b.assign(s, at), b.step.Adaptive) }
+
+// assign lets the step decide by what is known of the stream, and of its attention where there is one.
+func (b block) assign(s stream, at attended) *fusion.Assignment {
+	e := fusion.Evidence{X: s.x, Size: s.size, Source: s.source, Present: s.present, Key: s.key, Learned: b.value}
+	if at.self != nil {
+		e.Attention, e.Received, e.FromClass = at.self.Map(), at.self.Received(), at.self.FromClass()
+		e.Keys, e.Values = attention.MeanKeys(at.keys), at.values
+	}
+	a := b.step.Assign(e)
 	if a.Remaining() != b.step.Remaining {
 		panic(fmt.Errorf("vit: %s: the fusion method left %d tokens where its step promised %d", b.name, a.Remaining(), b.step.Remaining))
 	}

@@ -18,6 +18,9 @@ type Model struct {
 	Name   string
 	Config Config
 	store  *model.Store
+
+	unknown map[string]*tensors.Tensor // what the model's file held beside its weights
+	learned []string                   // names of the weights of fusion methods in the store
 }
 
 // New returns an untrained model of a configuration; the same seed gives the same weights.
@@ -70,8 +73,13 @@ func FromTensors(name string, c Config, all map[string]*tensors.Tensor) (m *Mode
 		}
 	}
 	slices.Sort(unexpected)
-	m, err = assemble(name, c, mine)
-	return m, unexpected, err
+	if m, err = assemble(name, c, mine); err != nil {
+		return nil, nil, err
+	}
+	for _, name := range unexpected {
+		m.unknown[name] = all[name]
+	}
+	return m, unexpected, nil
 }
 
 // mismatch says in one line which weights do not fit.
@@ -87,7 +95,7 @@ func mismatch(missing, shapes []string) error {
 }
 
 func assemble(name string, c Config, all map[string]*tensors.Tensor) (*Model, error) {
-	m := &Model{Name: name, Config: c, store: model.NewStore()}
+	m := &Model{Name: name, Config: c, store: model.NewStore(), unknown: map[string]*tensors.Tensor{}}
 	for name := range c.Parameters() {
 		if _, err := m.store.CreateVariable(variablePath(name), all[name]); err != nil {
 			return nil, fmt.Errorf("vit: weight %s: %w", name, err)
@@ -99,10 +107,14 @@ func assemble(name string, c Config, all map[string]*tensors.Tensor) (*Model, er
 // Store returns the model's variables, for training.
 func (m *Model) Store() *model.Store { return m.store }
 
-// Weights returns the weights under timm's names.
+// Weights returns the weights under timm's names, with those that fusion methods learned.
 func (m *Model) Weights() (map[string]*tensors.Tensor, error) {
 	all := map[string]*tensors.Tensor{}
+	names := slices.Clone(m.learned)
 	for name := range m.Config.Parameters() {
+		names = append(names, name)
+	}
+	for _, name := range names {
 		value, err := m.store.GetVariable(variablePath(name)).Value()
 		if err != nil {
 			return nil, fmt.Errorf("vit: weight %s: %w", name, err)

@@ -21,7 +21,8 @@ import (
 type Output struct {
 	Logits *Node // [batch, classes]
 	Class  *Node // class token after the last norm, [batch, dim]
-	Tokens []int // tokens leaving each block, [depth]
+	Tokens []int // tokens leaving each block, [depth]; the most there can be for adaptive methods
+	Counts *Node // tokens of each image present behind each block, [batch, depth]
 	Size   *Node // patches in each token after the last block, [batch, last tokens, 1]
 	Source *Node // 0/1, [batch, last tokens, first tokens]
 	// Sources are the source maps behind each block, [batch, tokens leaving, first tokens].
@@ -39,8 +40,8 @@ func Forward(store *model.Store, c Config, method fusion.Method, images *Node) O
 		panic(err)
 	}
 	l := layers{store: store, graph: images.Graph()}
-	s := stream{x: l.embed(images, c)}
-	var sources []*Node
+	s := stream{x: l.embed(images, c), key: fusion.ImageKey(images)}
+	var sources, present []*Node
 	identity := BroadcastPrefix(ConvertDType(Diagonal(images.Graph(), c.Tokens()), s.x.DType()), images.Shape().Dimensions[0])
 	for i, step := range steps {
 		s = block{layers: l, name: fmt.Sprintf("blocks.%d", i), config: c,
@@ -50,10 +51,16 @@ func Forward(store *model.Store, c Config, method fusion.Method, images *Node) O
 		} else {
 			sources = append(sources, s.source)
 		}
+		if s.present == nil {
+			present = append(present, Ones(images.Graph(), shapes.Make(s.x.DType(), images.Shape().Dimensions[0], 1)))
+			present[i] = MulScalar(present[i], float64(counts[i]))
+		} else {
+			present = append(present, ReduceAndKeep(s.present, ReduceSum, -1))
+		}
 	}
 	x := l.norm("norm", s.x)
 	token := func(i int) *Node { return Squeeze(Slice(x, AxisRange(), AxisElem(i)), 1) }
-	out := Output{Class: token(0), Tokens: counts, Size: s.size, Sources: sources, Source: sources[len(sources)-1]}
+	out := Output{Class: token(0), Tokens: counts, Counts: Concatenate(present, 1), Size: s.size, Sources: sources, Source: sources[len(sources)-1]}
 	out.Logits = l.linear("head", out.Class, c.Classes)
 	if c.Distilled {
 		// DeiT averages its two heads at inference (section 4).
@@ -69,9 +76,11 @@ func Forward(store *model.Store, c Config, method fusion.Method, images *Node) O
 // leave each.
 func Plan(c Config, method fusion.Method) (steps []*fusion.Step, counts []int, err error) {
 	tokens := c.Tokens()
+	rows, cols := c.Grid()
 	for i := range c.Depth {
 		step, err := method.Step(fusion.Layer{
 			Index: i, Depth: c.Depth, Tokens: tokens, Protected: c.Protected(), Dim: c.Dim, Heads: c.Heads,
+			Rows: rows, Cols: cols,
 		})
 		if err != nil {
 			return nil, nil, err

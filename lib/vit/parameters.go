@@ -47,36 +47,41 @@ func (c Config) ParameterCount() int {
 	return total
 }
 
-// initial returns untrained weights: linear layers and the patch embedding uniform within
-// 1/sqrt(inputs), as PyTorch's; class token and positions normal of deviation 0.02, as DeiT's; biases
-// 0, norms 1. (DeiT's deviation of 0.02 for every layer suits its dims; at a dim of 96 it starts a
-// model too near to zero.)
+// initial returns untrained weights.
 func (c Config) initial(seed int64) map[string]*tensors.Tensor {
 	rng := rand.New(rand.NewPCG(uint64(seed), 0x766974))
 	weights := map[string]*tensors.Tensor{}
 	for name, dims := range c.Parameters() {
-		count := 1
-		for _, d := range dims {
-			count *= d
-		}
-		data := make([]float32, count)
-		switch {
-		case strings.Contains(name, "norm") && strings.HasSuffix(name, ".weight"):
-			data = slices.Repeat([]float32{1}, count)
-		case strings.HasSuffix(name, ".bias"):
-		case strings.HasSuffix(name, ".weight"):
-			bound := 1 / math.Sqrt(float64(count/dims[0]))
-			for i := range data {
-				data[i] = float32((2*rng.Float64() - 1) * bound)
-			}
-		default:
-			for i := range data {
-				data[i] = float32(0.02 * rng.NormFloat64())
-			}
-		}
-		weights[name] = tensors.FromFlatDataAndDimensions(data, dims...)
+		weights[name] = initialWeight(rng, name, dims)
 	}
 	return weights
+}
+
+// initialWeight returns an untrained weight: linear layers and the patch embedding uniform within
+// 1/sqrt(inputs), as PyTorch's; class token, positions and other learned tokens normal of deviation
+// 0.02, as DeiT's; biases 0, norms 1. (DeiT's deviation of 0.02 for every layer suits its dims; at a
+// dim of 96 it starts a model too near to zero.)
+func initialWeight(rng *rand.Rand, name string, dims []int) *tensors.Tensor {
+	count := 1
+	for _, d := range dims {
+		count *= d
+	}
+	data := make([]float32, count)
+	switch {
+	case strings.Contains(name, "norm") && strings.HasSuffix(name, ".weight"):
+		data = slices.Repeat([]float32{1}, count)
+	case strings.HasSuffix(name, ".bias"):
+	case strings.HasSuffix(name, ".weight"):
+		bound := 1 / math.Sqrt(float64(count/dims[0]))
+		for i := range data {
+			data[i] = float32((2*rng.Float64() - 1) * bound)
+		}
+	default:
+		for i := range data {
+			data[i] = float32(0.02 * rng.NormFloat64())
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(data, dims...)
 }
 
 // variablePath is where a weight of timm's name lives in a model.Store.

@@ -18,10 +18,10 @@ import (
 type Classifier struct {
 	Model  *Model
 	Method fusion.Method
-	Tokens []int // tokens leaving each block, [depth]
+	Tokens []int // tokens leaving each block, [depth]; the most there can be for adaptive methods
 
 	logits *model.Exec // -> logits
-	traced *model.Exec // -> logits, size, source maps
+	traced *model.Exec // -> logits, size, counts, source maps
 }
 
 // With puts a fusion method into a model's blocks. A setting that does not fit the model is an error.
@@ -39,6 +39,9 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 	if err != nil {
 		return nil, err
 	}
+	if err := m.adopt(method); err != nil {
+		return nil, err
+	}
 	c := &Classifier{Model: m, Method: method, Tokens: counts}
 	c.logits, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) *Node {
 		return Forward(m.store, m.Config, method, images).Logits
@@ -48,7 +51,7 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 	}
 	c.traced, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) []*Node {
 		out := Forward(m.store, m.Config, method, images)
-		return append([]*Node{out.Logits, out.Size}, out.Sources...)
+		return append([]*Node{out.Logits, out.Size, out.Counts}, out.Sources...)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
@@ -72,6 +75,7 @@ func (c *Classifier) Logits(images *tensors.Tensor) (*tensors.Tensor, error) {
 type Prediction struct {
 	Logits *tensors.Tensor // [batch, classes]
 	Size   *tensors.Tensor // patches in each of the last tokens, [batch, last tokens, 1]
+	Counts *tensors.Tensor // tokens of each image that are present behind each block, [batch, depth]
 	Source *tensors.Tensor // 0/1, which of the first tokens went into each of the last, [batch, last tokens, first tokens]
 	// Layers are the source maps behind each block, [batch, tokens leaving, first tokens].
 	Layers []*tensors.Tensor
@@ -97,8 +101,8 @@ func (c *Classifier) Trace(images *tensors.Tensor) (*Prediction, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vit: %s under %s: %s", c.Model.Name, c.Method.Name(), accel.FirstLine(err))
 	}
-	layers := out[2:]
-	return &Prediction{Logits: out[0], Size: out[1], Layers: layers, Source: layers[len(layers)-1]}, nil
+	layers := out[3:]
+	return &Prediction{Logits: out[0], Size: out[1], Counts: out[2], Layers: layers, Source: layers[len(layers)-1]}, nil
 }
 
 // CheckImages reports images that a configuration does not take: they must be float32

@@ -1,0 +1,87 @@
+package attention
+
+import (
+	"math"
+
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// Self is self-attention: softmax(q kᵀ / sqrt(d) + bias) over the keys. It serves every use that
+// Vision Transformers with token fusion make of it: the mixing of values, the map itself, and the
+// statistics of the map that say which tokens matter.
+type Self struct {
+	queries, keys *Node // [batch, heads, tokens, d]
+	bias          *Node // broadcast to [batch, heads, queries, keys]; nil is none
+	present       *Node // 0/1, [batch, tokens]; nil where all are present
+	attn          *Node // the map, once it was asked for
+}
+
+// Of returns the attention of queries over keys, both [batch, heads, tokens, d].
+func Of(queries, keys *Node) *Self { return &Self{queries: queries, keys: keys} }
+
+// Biased adds a bias to the logits, before the softmax: of rank 4, each axis that of
+// [batch, heads, queries, keys] or 1. An additive mask holds 0 and minus infinity.
+func (s *Self) Biased(bias *Node) *Self {
+	with := *s
+	if with.bias = bias; s.bias != nil {
+		with.bias = Add(s.bias, bias)
+	}
+	with.attn = nil
+	return &with
+}
+
+// Proportional lets a token count as often as the patches it stands for: the logarithm of size
+// [batch, tokens, 1] is added to the logits (ToMe, arXiv 2210.09461, eq. 1). A nil size, or none, is
+// plain attention.
+func (s *Self) Proportional(size *Node) *Self {
+	if size == nil {
+		return s
+	}
+	return s.Biased(keyBias(Log(Squeeze(size, -1))))
+}
+
+// Among lets nobody attend to tokens that are not present (0/1, [batch, tokens]), and leaves their own
+// queries out of the statistics. Nil means all are present.
+func (s *Self) Among(present *Node) *Self {
+	if present == nil {
+		return s
+	}
+	with := s.Biased(keyBias(Log(present)))
+	with.present = present
+	return with
+}
+
+// keyBias makes a bias of one value per key, [batch, keys] -> [batch, 1, 1, keys].
+func keyBias(x *Node) *Node { return StopGradient(InsertAxes(x, 1, 1)) }
+
+// Map returns the attention map, [batch, heads, queries, keys].
+func (s *Self) Map() *Node {
+	if s.attn == nil {
+		d := s.queries.Shape().Dimensions[3]
+		scaled := MulScalar(s.queries, 1/math.Sqrt(float64(d)))
+		logits := EinsumAxes(scaled, s.keys, [][2]int{{3, 3}}, [][2]int{{0, 0}, {1, 1}})
+		if s.bias != nil {
+			logits = Add(logits, BroadcastToShape(s.bias, logits.Shape()))
+		}
+		s.attn = Softmax(logits, -1)
+	}
+	return s.attn
+}
+
+// Apply mixes values [batch, heads, keys, d] and joins the heads: [batch, queries, heads*d].
+func (s *Self) Apply(values *Node) *Node { return Apply(s.Map(), values) }
+
+// Received returns the attention that each token receives; see the function Received. Tokens that are
+// not present do not count as queries.
+func (s *Self) Received() *Node {
+	if s.present == nil {
+		return Received(s.Map())
+	}
+	mean := ReduceMean(s.Map(), 1) // [b, q, k]
+	total := EinsumAxes(mean, s.present, [][2]int{{1, 1}}, [][2]int{{0, 0}})
+	queries := ReduceAndKeep(s.present, ReduceSum, -1)
+	return Div(total, BroadcastToShape(queries, total.Shape()))
+}
+
+// FromClass returns the attention that the class token pays to each token; see the function FromClass.
+func (s *Self) FromClass() *Node { return FromClass(s.Map()) }

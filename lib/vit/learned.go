@@ -1,0 +1,81 @@
+package vit
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+
+	"tokenfuse/lib/fusion"
+)
+
+// Learned returns the weights that a method has of its own in a model, name to dimensions: those of a
+// predictor of which tokens to keep, for one. Most methods learn nothing.
+func Learned(c Config, method fusion.Method) (map[string][]int, error) {
+	steps, _, err := Plan(c, method)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string][]int{}
+	for _, step := range steps {
+		if step == nil {
+			continue
+		}
+		for _, w := range step.Learned {
+			all[w.Name] = w.Dims
+		}
+	}
+	return all, nil
+}
+
+// Learn gives the model untrained weights, by the seed, for what a method learns and the model does
+// not have: the start of a training.
+func (m *Model) Learn(method fusion.Method, seed int64) error {
+	learned, err := Learned(m.Config, method)
+	if err != nil {
+		return err
+	}
+	rng := rand.New(rand.NewPCG(uint64(seed), 0x6c6561726e))
+	for _, name := range slices.Sorted(maps.Keys(learned)) {
+		weight := initialWeight(rng, name, learned[name]) // drawn in any case: what one weight is does not hang on another
+		if _, known := m.unknown[name]; !known {
+			m.unknown[name] = weight
+		}
+	}
+	return m.adopt(method)
+}
+
+// adopt makes variables of what a method learns. Untrained weights would be a guess, so that those
+// which the model's file did not hold are an error.
+func (m *Model) adopt(method fusion.Method) error {
+	learned, err := Learned(m.Config, method)
+	if err != nil {
+		return err
+	}
+	var missing, shapes []string
+	for _, name := range slices.Sorted(maps.Keys(learned)) {
+		dims := learned[name]
+		if v := m.store.GetVariable(variablePath(name)); v != nil {
+			if !slices.Equal(v.Shape().Dimensions, dims) {
+				shapes = append(shapes, fmt.Sprintf("%s is %v, want %v", name, v.Shape().Dimensions, dims))
+			}
+			continue
+		}
+		weight, ok := m.unknown[name]
+		switch {
+		case !ok:
+			missing = append(missing, name)
+		case !slices.Equal(weight.Shape().Dimensions, dims):
+			shapes = append(shapes, fmt.Sprintf("%s is %v, want %v", name, weight.Shape().Dimensions, dims))
+		default:
+			if _, err := m.store.CreateVariable(variablePath(name), weight); err != nil {
+				return fmt.Errorf("vit: weight %s: %w", name, err)
+			}
+			m.learned = append(m.learned, name)
+		}
+	}
+	if len(missing)+len(shapes) > 0 {
+		return fmt.Errorf("%w: %s learns weights of its own: load a checkpoint that was trained with it, or start from Model.Learn", mismatch(missing, shapes), method.Name())
+	}
+	return nil
+}
