@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -24,7 +25,8 @@ func backends(t testing.TB) map[string]compute.Backend {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[accel.Name(backend)] = backend
+		name, _, _ := strings.Cut(config, ":")
+		all[name] = backend
 	}
 	return all
 }
