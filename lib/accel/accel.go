@@ -58,11 +58,11 @@ func New(config string) (backend compute.Backend, err error) {
 
 // Name says in a few words where a backend runs: "XLA CPU", "XLA CUDA", "Go".
 func Name(backend compute.Backend) string {
-	if backend.Name() == "go" {
-		return "Go"
-	}
 	description := strings.ToLower(backend.Description())
-	if strings.Contains(description, "cuda") || strings.Contains(description, "gpu") {
+	switch {
+	case !strings.Contains(description, "xla") && !strings.Contains(description, "pjrt"):
+		return "Go" // the one other backend that is linked
+	case strings.Contains(description, "cuda") || strings.Contains(description, "gpu"):
 		return "XLA CUDA"
 	}
 	return "XLA CPU"

@@ -84,3 +84,20 @@ func TestTry(t *testing.T) {
 		}
 	}
 }
+
+// TestName: rows of results say where they were computed.
+func TestName(t *testing.T) {
+	for _, config := range []string{"go", accel.Choice()} {
+		backend, err := accel.New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "Go"
+		if strings.HasPrefix(config, "xla:") {
+			want = "XLA "
+		}
+		if got := accel.Name(backend); !strings.HasPrefix(got, want) {
+			t.Errorf("%s is named %q, want %q", config, got, want)
+		}
+	}
+}
