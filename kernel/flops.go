@@ -10,20 +10,28 @@ import (
 
 	"tokenfuse/kernel/internal/failure"
 	"tokenfuse/lib/flops"
+	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/vit"
 )
 
 func newFlopsCommand() *cobra.Command {
 	var (
-		model, spec string
-		asJSON      bool
+		model, spec, target string
+		asJSON              bool
 	)
 	cmd := &cobra.Command{
-		Use:   "flops --model NAME|CONFIG.json [--fusion FUSION.json|SPEC]",
+		Use:   "flops --model NAME|CONFIG.json [--fusion FUSION.json|SPEC] [--target GMACS|SHARE%]",
 		Short: "Multiply-accumulates of a model under a fusion method, per layer and in all",
 		Long: `Counts what the papers print as FLOPs: one multiply-accumulate is one. Counted are matrix
-products, the patch embedding, the method's matching, and layer norms as 5 per element.`,
+products, the patch embedding, the method's matching, and layer norms as 5 per element. The matching,
+which papers leave out, is also shown apart.
+
+With --target it finds the method's setting (r, or the keep rate) that costs no more than so many GMACs,
+or than a share of the base model, and removes the least: methods compare fairly at equal cost. Of
+methods whose number of tokens depends on the image it counts the most there can be.`,
 		Example: `  go run ./kernel flops --model deit_small_patch16_224 --fusion mctf:r=16
-  go run ./kernel flops --model deit_tiny_patch16_224 --fusion mctf:r=0.35,layers=3,6,9 --json`,
+  go run ./kernel flops --model deit_tiny_patch16_224 --fusion mctf:r=0.35,layers=3,6,9 --json
+  go run ./kernel flops --model deit_small_patch16_224 --fusion tome --target 60%`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			name, config, err := modelConfig(model)
@@ -35,6 +43,9 @@ products, the patch embedding, the method's matching, and layer norms as 5 per e
 				return err
 			}
 			count, err := flops.Of(config, method)
+			if target != "" && err == nil {
+				method, count, err = meet(config, method, target)
+			}
 			if err != nil {
 				return failure.Usage("%w", err)
 			}
@@ -51,9 +62,19 @@ products, the patch embedding, the method's matching, and layer norms as 5 per e
 	}
 	cmd.Flags().StringVar(&model, "model", "", "model `NAME`, or CONFIG.json (see models)")
 	cmd.Flags().StringVar(&spec, "fusion", "", "FUSION.json or `SPEC` such as mctf:r=16,layers=1-11 (see methods)")
+	cmd.Flags().StringVar(&target, "target", "", "find the setting that costs at most so many `GMACS`, or a share of the base model such as 56%")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
 	_ = cmd.MarkFlagRequired("model")
 	return cmd
+}
+
+// meet finds the setting of a method that meets a target.
+func meet(config vit.Config, method fusion.Method, target string) (fusion.Method, flops.Count, error) {
+	t, err := flops.ParseTarget(target)
+	if err != nil {
+		return nil, flops.Count{}, err
+	}
+	return flops.Schedule(config, method, t)
 }
 
 func printFlops(w io.Writer, c flops.Count) {
@@ -69,7 +90,7 @@ func printFlops(w io.Writer, c flops.Count) {
 	t.AppendSeparator()
 	t.AppendRow(table.Row{"in all", "", "", mega(c.Total), mega(c.Matching)})
 	t.Render()
-	fmt.Fprintf(w, "%s: %s GMACs\n", c.Model, gmacs(c.GMACs))
+	fmt.Fprintf(w, "%s under %s: %s GMACs\n", c.Model, c.Fusion, gmacs(c.GMACs))
 }
 
 func mega(macs int) string { return fmt.Sprintf("%.2f", float64(macs)/1e6) }

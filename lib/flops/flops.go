@@ -7,6 +7,7 @@ package flops
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"tokenfuse/lib/fusion"
 	"tokenfuse/lib/vit"
@@ -33,17 +34,33 @@ type Layer struct {
 	Matching int `json:"matching_macs"` // the part of MACs that chooses the tokens to fuse
 }
 
-// Of counts a model's configuration under a method.
+// Of counts a model's configuration under a method. Where the number of tokens depends on the image it
+// counts the most there can be, which is also what is computed; see Given.
 func Of(c vit.Config, method fusion.Method) (Count, error) {
-	steps, counts, err := vit.Plan(c, method)
+	_, counts, err := vit.Plan(c, method)
 	if err != nil {
 		return Count{}, err
 	}
+	return Given(c, method, counts)
+}
+
+// Given counts a model under a method for an image of which so many tokens leave each layer, as
+// Classifier.Classify reports them for adaptive methods: what it would cost were nothing spent on
+// tokens that are absent.
+func Given(c vit.Config, method fusion.Method, leaving []int) (Count, error) {
+	if len(leaving) != c.Depth {
+		return Count{}, fmt.Errorf("flops: tokens of %d layers, the model has %d", len(leaving), c.Depth)
+	}
+	out := Count{Embed: embedding(c)}
 	rows, cols := c.Grid()
-	out := Count{Embed: rows * cols * c.Channels * c.PatchSize * c.PatchSize * c.Dim}
 	tokens := c.Tokens()
-	for i, step := range steps {
-		layer := Layer{Index: i, Entering: tokens, Leaving: counts[i], MACs: block(c, step, tokens, counts[i])}
+	for i, left := range leaving {
+		step, err := method.Step(fusion.Layer{Index: i, Depth: c.Depth, Tokens: tokens, Protected: c.Protected(),
+			Dim: c.Dim, Heads: c.Heads, Rows: rows, Cols: cols})
+		if err != nil {
+			return Count{}, err
+		}
+		layer := Layer{Index: i, Entering: tokens, Leaving: left, MACs: block(c, step, tokens, left)}
 		if step != nil {
 			layer.Matching = step.Matching
 			layer.MACs += step.Matching
@@ -51,12 +68,17 @@ func Of(c vit.Config, method fusion.Method) (Count, error) {
 		out.Layers = append(out.Layers, layer)
 		out.Matching += layer.Matching
 		out.Total += layer.MACs
-		tokens = counts[i]
+		tokens = left
 	}
 	out.Head = norm(tokens, c.Dim) + c.Protected()*c.Classes*c.Dim
 	out.Total += out.Embed + out.Head
 	out.GMACs = float64(out.Total) / 1e9
 	return out, nil
+}
+
+func embedding(c vit.Config) int {
+	rows, cols := c.Grid()
+	return rows * cols * c.Channels * c.PatchSize * c.PatchSize * c.Dim
 }
 
 // block is one transformer block that n tokens enter and m leave, without the matching.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"tokenfuse/lib/flops"
@@ -111,4 +112,79 @@ func ExampleOf() {
 	// none 4.61 GMACs
 	// mctf 2.60 GMACs
 	// tome 2.71 GMACs
+}
+
+// TestSchedule: what is found meets the target, and one step less would not.
+func TestSchedule(t *testing.T) {
+	config, err := vit.ConfigOf("deit_small_patch16_224")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ spec, target, want, less string }{
+		{"mctf", "2.6", `"r":17`, "mctf:r=16"}, // r=16 costs 2.602
+		{"mctf", "2.61", `"r":16`, "mctf:r=15"},
+		{"tome", "60%", `"r":13`, "tome:r=12"},
+		{"evit", "3.0", `"keep_rate":0.693`, "evit:keep_rate=0.694"},
+		{"mctf", "100%", `"r":0`, ""},
+	} {
+		t.Run(c.spec+" "+c.target, func(t *testing.T) {
+			method, err := fusion.Parse(c.spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			target, err := flops.ParseTarget(c.target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, cost, err := flops.Schedule(config, method, target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := json.Marshal(found)
+			if !strings.Contains(string(text), c.want+",") {
+				t.Errorf("%s at %.4f GMACs, want %s", text, cost.GMACs, c.want)
+			}
+			base := count(t, "deit_small_patch16_224", "none").GMACs
+			budget := max(target.GMACs, target.Fraction*base)
+			if cost.GMACs > budget {
+				t.Errorf("%.4f GMACs, over %.4f", cost.GMACs, budget)
+			}
+			if c.less != "" && count(t, "deit_small_patch16_224", c.less).GMACs <= budget {
+				t.Errorf("%s would have met the target", c.less)
+			}
+		})
+	}
+	for target, want := range map[string]string{"0.01": "cannot bring the model", "x": "want GMACs such as 2.6", "-1": "want GMACs", "0%": "want GMACs"} {
+		parsed, err := flops.ParseTarget(target)
+		if err == nil {
+			_, _, err = flops.Schedule(config, fusion.MCTF{R: 16}, parsed)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v does not say %q", target, err, want)
+		}
+	}
+	if _, _, err := flops.Schedule(config, fusion.None{}, flops.Target{Fraction: 0.5}); err == nil {
+		t.Error("the base model was adjusted")
+	}
+}
+
+// At equal cost: which settings of three methods take 40% of a DeiT-S away?
+func ExampleSchedule() {
+	config, _ := vit.ConfigOf("deit_small_patch16_224")
+	for _, method := range []fusion.Method{fusion.MCTF{}, fusion.ToMe{}, fusion.EViT{}} {
+		found, count, err := flops.Schedule(config, method, flops.Target{Fraction: 0.6})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		knob := found.(fusion.Adjustable).Knob().Name
+		var setting map[string]any
+		text, _ := json.Marshal(found)
+		json.Unmarshal(text, &setting)
+		fmt.Printf("%s %s=%v %.2f GMACs\n", found.Name(), knob, setting[knob], count.GMACs)
+	}
+	// Output:
+	// mctf r=15 2.72 GMACs
+	// tome r=13 2.71 GMACs
+	// evit keep_rate=0.632 2.75 GMACs
 }
