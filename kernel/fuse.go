@@ -16,8 +16,9 @@ func newFuseCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fuse --config STEP.json --input FILE.safetensors --output FILE.safetensors",
 		Short: "One fusion step on given tensors",
-		Long: `Reads x [batch, tokens, dim], attn [batch, heads, tokens, tokens] (mctf, evit) or metric
-[batch, tokens, dim'] (tome), and size [batch, tokens, 1] where it is there. Writes x, size,
+		Long: `Reads x [batch, tokens, dim] and what the method decides by: attn [batch, heads, tokens, tokens]
+(mctf, evit), metric [batch, tokens, dim'] (tome), values [batch, heads, tokens, dim'], or its learned
+weights by their names; and size [batch, tokens, 1] where it is there. Writes x, size,
 source (0/1, [batch, fused tokens, tokens]), and attn when one_step_ahead is on. Where nothing is
 to be fused it writes its inputs and the identity.
 
@@ -53,7 +54,8 @@ func runFuse(config, input, output string) error {
 	if err := writable(output); err != nil {
 		return err
 	}
-	in := fusion.Tensors{X: file.Tensors["x"], Attn: file.Tensors["attn"], Metric: file.Tensors["metric"], Size: file.Tensors["size"]}
+	in := fusion.Tensors{X: file.Tensors["x"], Attn: file.Tensors["attn"], Metric: file.Tensors["metric"], Values: file.Tensors["values"],
+		Size: file.Tensors["size"], Learned: file.Tensors}
 	if err := step.Check(in); err != nil {
 		return failure.Usage("%s: %w", input, err)
 	}

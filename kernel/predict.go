@@ -32,8 +32,10 @@ func newPredictCommand() *cobra.Command {
 		Short: "Classify images by a model under a fusion method",
 		Long: `Reads tensor input [batch, channels, height, width], already normalised, or images, to which it
 applies the model's evaluation transform. Writes logits [batch, classes] and tokens [depth] (tokens
-leaving each block), with --trace also source [batch, last tokens, first tokens] and size
-[batch, last tokens]. Without --output it prints the likeliest classes.
+leaving each block), with --trace also source [batch, last tokens, first tokens], size
+[batch, last tokens] and counts [batch, depth] (tokens of each image leaving each block: fewer than
+tokens where a method adapts their number to the image). Without --output it prints the likeliest
+classes.
 
 Weights are safetensors under timm's names. Tensors that are missing or of another shape are an
 error; tensors that the model does not know a warning, an error under --strict (input excepted, so
@@ -76,7 +78,8 @@ func runPredict(ctx context.Context, out, warn io.Writer, f predictFlags) error 
 	if err != nil {
 		return err
 	}
-	if _, _, err := vit.Plan(config, method); err != nil {
+	learned, err := vit.Learned(config, method)
+	if err != nil {
 		return failure.Usage("%w", err)
 	}
 	if f.output != "" {
@@ -84,7 +87,7 @@ func runPredict(ctx context.Context, out, warn io.Writer, f predictFlags) error 
 			return err
 		}
 	}
-	m, err := loadModel(name, config, f, warn)
+	m, err := loadModel(name, config, learned, f, warn)
 	if err != nil {
 		return err
 	}
@@ -111,7 +114,8 @@ func runPredict(ctx context.Context, out, warn io.Writer, f predictFlags) error 
 	return weights.Write(f.output, result)
 }
 
-func loadModel(name string, config vit.Config, f predictFlags, warn io.Writer) (*vit.Model, error) {
+// loadModel reads the weights; what the fusion method learned stands in the same file.
+func loadModel(name string, config vit.Config, learned map[string][]int, f predictFlags, warn io.Writer) (*vit.Model, error) {
 	if f.weights == "" {
 		m, err := vit.Load(name)
 		if err != nil {
@@ -123,7 +127,7 @@ func loadModel(name string, config vit.Config, f predictFlags, warn io.Writer) (
 	if err != nil {
 		return nil, failure.Usage("%w", err)
 	}
-	unexpected = slices.DeleteFunc(unexpected, func(name string) bool { return name == "input" })
+	unexpected = slices.DeleteFunc(unexpected, func(name string) bool { return name == "input" || learned[name] != nil })
 	if len(unexpected) > 0 {
 		message := fmt.Sprintf("%s holds %d tensors that the model does not know: %s", f.weights, len(unexpected), strings.Join(unexpected, ", "))
 		if f.strict {
@@ -172,7 +176,7 @@ func predictAll(ctx context.Context, c *vit.Classifier, images *tensors.Tensor, 
 	pixels := tensors.MustCopyFlatData[float32](images)
 	dims := images.Shape().Dimensions
 	each := len(pixels) / dims[0]
-	var logits, source, size []float32
+	var logits, source, size, present []float32
 	for from := 0; from < dims[0]; from += f.batch {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -194,6 +198,7 @@ func predictAll(ctx context.Context, c *vit.Classifier, images *tensors.Tensor, 
 		logits = append(logits, tensors.MustCopyFlatData[float32](out.Logits)...)
 		source = append(source, tensors.MustCopyFlatData[float32](out.Source)...)
 		size = append(size, tensors.MustCopyFlatData[float32](out.Size)...)
+		present = append(present, tensors.MustCopyFlatData[float32](out.Counts)...)
 	}
 	config := c.Model.Config
 	counts := make([]int32, config.Depth)
@@ -208,6 +213,11 @@ func predictAll(ctx context.Context, c *vit.Classifier, images *tensors.Tensor, 
 	if f.trace {
 		all["source"] = tensors.FromFlatDataAndDimensions(source, dims[0], last, config.Tokens())
 		all["size"] = tensors.FromFlatDataAndDimensions(size, dims[0], last)
+		whole := make([]int32, len(present))
+		for i, n := range present {
+			whole[i] = int32(n)
+		}
+		all["counts"] = tensors.FromFlatDataAndDimensions(whole, dims[0], config.Depth)
 	}
 	return &weights.File{Tensors: all}, nil
 }

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/gomlx/gomlx/core/tensors"
-
 	"tokenfuse/datasets"
 	"tokenfuse/lib/accel"
 	"tokenfuse/lib/flops"
@@ -61,8 +59,8 @@ func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row,
 		if err != nil {
 			return nil, err
 		}
-		rows[i].Tokens = classifier.Tokens
-		rows[i].AccuracyTop1, err = accuracy(ctx, classifier, s.Images, batchSize, func(done int) {
+		tally := newTally(classifier)
+		err = tally.run(ctx, s.Images, batchSize, func(done int) {
 			if s.Progress != nil {
 				s.Progress(i*s.Images.Len()+done, len(methods)*s.Images.Len())
 			}
@@ -71,48 +69,19 @@ func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row,
 		if err != nil {
 			return nil, err
 		}
+		rows[i].AccuracyTop1 = tally.accuracy()
+		if rows[i].Tokens, rows[i].GMACs, err = tally.cost(); err != nil {
+			return nil, err
+		}
 	}
 	return rows, nil
 }
 
 // Accuracy is the share of images, in [0, 1], whose label has the highest logit.
 func Accuracy(ctx context.Context, c *vit.Classifier, images *datasets.Images, batch int) (float64, error) {
-	return accuracy(ctx, c, images, batch, func(int) {})
-}
-
-func accuracy(ctx context.Context, c *vit.Classifier, images *datasets.Images, batch int, progress func(done int)) (float64, error) {
-	if images.Len() == 0 {
-		return 0, fmt.Errorf("ablation: no images to classify")
+	tally := newTally(c)
+	if err := tally.run(ctx, images, batch, func(int) {}); err != nil {
+		return 0, err
 	}
-	right, done := 0, 0
-	for b := range images.Batches(batch) {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		logits, err := c.Logits(tensors.FromFlatDataAndDimensions(b.Images, b.N, images.Channels, images.Height, images.Width))
-		if err != nil {
-			return 0, err
-		}
-		classes := logits.Shape().Dimensions[1]
-		all := tensors.MustCopyFlatData[float32](logits)
-		for i, label := range b.Labels {
-			if best(all[i*classes:(i+1)*classes]) == int(label) {
-				right++
-			}
-		}
-		done += b.N
-		progress(done)
-	}
-	return float64(right) / float64(images.Len()), nil
-}
-
-// best returns the index of the largest value, the first of equals.
-func best(values []float32) int {
-	index := 0
-	for i, v := range values {
-		if v > values[index] {
-			index = i
-		}
-	}
-	return index
+	return tally.accuracy(), nil
 }

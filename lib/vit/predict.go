@@ -20,7 +20,7 @@ type Classifier struct {
 	Method fusion.Method
 	Tokens []int // tokens leaving each block, [depth]; the most there can be for adaptive methods
 
-	logits *model.Exec // -> logits
+	logits *model.Exec // -> logits, counts
 	traced *model.Exec // -> logits, size, counts, source maps
 }
 
@@ -43,8 +43,9 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 		return nil, err
 	}
 	c := &Classifier{Model: m, Method: method, Tokens: counts}
-	c.logits, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) *Node {
-		return Forward(m.store, m.Config, method, images).Logits
+	c.logits, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) []*Node {
+		out := Forward(m.store, m.Config, method, images)
+		return []*Node{out.Logits, out.Counts}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
@@ -61,14 +62,21 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 
 // Logits classifies normalised images [batch, channels, height, width]: [batch, classes].
 func (c *Classifier) Logits(images *tensors.Tensor) (*tensors.Tensor, error) {
+	logits, _, err := c.Classify(images)
+	return logits, err
+}
+
+// Classify is Logits that also says how many tokens of each image are present behind each block,
+// [batch, depth] whole numbers: fewer than Tokens where a method is adaptive.
+func (c *Classifier) Classify(images *tensors.Tensor) (logits, counts *tensors.Tensor, err error) {
 	if err := CheckImages(c.Model.Config, images); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	out, err := c.logits.Call1(images)
+	out, err := c.logits.Call(images)
 	if err != nil {
-		return nil, fmt.Errorf("vit: %s under %s: %s", c.Model.Name, c.Method.Name(), accel.FirstLine(err))
+		return nil, nil, fmt.Errorf("vit: %s under %s: %s", c.Model.Name, c.Method.Name(), accel.FirstLine(err))
 	}
-	return out, nil
+	return out[0], out[1], nil
 }
 
 // Prediction is what Trace returns.
