@@ -7,6 +7,7 @@ package train
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"math"
@@ -33,6 +34,9 @@ type Options struct {
 	Dir         string // of checkpoints and log
 	Backend     compute.Backend
 	Train, Test *datasets.Images
+	// Method, if set, takes the place of the recipe's fusion: a method of one's own, which JSON cannot
+	// tell.
+	Method fusion.Method
 	// CheckpointEvery is the number of steps between checkpoints; 0 is once an epoch.
 	CheckpointEvery int
 	// Progress, if set, hears of every step.
@@ -58,8 +62,12 @@ func Run(ctx context.Context, r Recipe, o Options) (*vit.Model, float64, error) 
 		return nil, 0, err
 	}
 	method, err := r.method()
+	if o.Method != nil {
+		method = o.Method
+		r.Fusion, err = json.Marshal(method)
+	}
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("train: %w", err)
 	}
 	config, err := vit.ConfigOf(r.Model)
 	if err != nil {

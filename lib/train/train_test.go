@@ -11,6 +11,7 @@ import (
 
 	"tokenfuse/datasets"
 	"tokenfuse/lib/accel"
+	"tokenfuse/lib/fusion"
 	"tokenfuse/lib/train"
 	"tokenfuse/lib/vit"
 )
@@ -116,6 +117,24 @@ func TestInitialWeights(t *testing.T) {
 	r.InitialWeights = filepath.Join(dir, "gone")
 	if _, _, err := train.Run(t.Context(), r, options(t, filepath.Join(dir, "third"))); err == nil || !strings.Contains(err.Error(), "gone") {
 		t.Errorf("%v does not name the file", err)
+	}
+}
+
+// TestOwnMethod: a method of one's own is trained with as a built-in one is, and a folder is bound to it.
+func TestOwnMethod(t *testing.T) {
+	o := options(t, t.TempDir())
+	o.Method = fusion.Custom{Label: "first half", Layers: []int{2}, Remaining: func(at fusion.Layer) int { return at.Tokens / 2 },
+		Assign: func(at fusion.Layer, e fusion.Evidence) *fusion.Assignment {
+			return fusion.Keep(e.FromClass, at.Protected, at.Tokens/2-at.Protected)
+		}}
+	r := recipe()
+	r.Epochs, r.WarmUpEpochs = 1, 0
+	if _, _, err := train.Run(t.Context(), r, o); err != nil {
+		t.Fatal(err)
+	}
+	o.Method = fusion.MCTF{R: 4}
+	if _, _, err := train.Run(t.Context(), r, o); err == nil || !strings.Contains(err.Error(), "another recipe") {
+		t.Errorf("%v does not say that the folder holds a run with another method", err)
 	}
 }
 
