@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -13,57 +15,65 @@ import (
 	"tokenfuse/lib/vit"
 )
 
+// modelRow is a model as `models` lists it.
+type modelRow struct {
+	Name       string     `json:"name"`
+	Parameters int        `json:"parameters"`
+	GMACs      float64    `json:"gmacs"`
+	Trained    bool       `json:"trained"` // weights come with Tokenfuse
+	Config     vit.Config `json:"config"`
+	Source     string     `json:"source"`
+}
+
 func newModelsCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, asMarkdown bool
 	cmd := &cobra.Command{
 		Use:     "models",
 		Short:   "The models known by name, with their parameters and GMACs",
 		Example: "  go run ./kernel models\n  go run ./kernel models --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			type row struct {
-				Name       string     `json:"name"`
-				Parameters int        `json:"parameters"`
-				GMACs      float64    `json:"gmacs"`
-				Trained    bool       `json:"trained"` // weights come with Tokenfuse
-				Config     vit.Config `json:"config"`
-				Source     string     `json:"source"`
-			}
-			var rows []row
-			for _, m := range vit.Models() {
-				count, err := flops.Of(m.Config, fusion.None{})
-				if err != nil {
-					return err
-				}
-				_, err = vit.Card(m.Name)
-				rows = append(rows, row{m.Name, m.Config.ParameterCount(), count.GMACs, err == nil, m.Config, m.Source})
+			rows, err := modelRows()
+			if err != nil {
+				return err
 			}
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(rows)
 			}
-			t := table.NewWriter()
-			t.SetOutputMirror(cmd.OutOrStdout())
-			t.SetStyle(plainTable())
-			t.AppendHeader(table.Row{"model", "image", "patch", "dim", "depth", "heads", "parameters (M)", "GMACs", "weights", "source"})
-			for _, r := range rows {
-				weights := "yours"
-				if r.Trained {
-					weights = "included"
-				}
-				c := r.Config
-				t.AppendRow(table.Row{r.Name, c.ImageSize, c.PatchSize, c.Dim, c.Depth, c.Heads,
-					fmt.Sprintf("%.2f", float64(r.Parameters)/1e6), gmacs(r.GMACs), weights, r.Source})
-			}
-			t.Render()
+			render(cmd.OutOrStdout(), modelTable(rows), asMarkdown)
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON array")
+	listFlags(cmd, &asJSON, &asMarkdown)
 	return cmd
 }
 
+func modelRows() ([]modelRow, error) {
+	var rows []modelRow
+	for _, m := range vit.Models() {
+		count, err := flops.Of(m.Config, fusion.None{})
+		if err != nil {
+			return nil, err
+		}
+		_, err = vit.Card(m.Name)
+		rows = append(rows, modelRow{m.Name, m.Config.ParameterCount(), count.GMACs, err == nil, m.Config, m.Source})
+	}
+	return rows, nil
+}
+
+func modelTable(rows []modelRow) table.Writer {
+	t := table.NewWriter()
+	t.AppendHeader(table.Row{"model", "image", "tokens", "dim", "depth", "heads", "parameters (M)", "GMACs", "source"})
+	for _, r := range rows {
+		c := r.Config
+		t.AppendRow(table.Row{r.Name, c.ImageSize, c.Tokens(), c.Dim, c.Depth, c.Heads,
+			fmt.Sprintf("%.2f", float64(r.Parameters)/1e6), gmacs(r.GMACs), r.Source})
+	}
+	return t
+}
+
 func newMethodsCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, asMarkdown bool
 	cmd := &cobra.Command{
 		Use:   "methods",
 		Short: "The fusion methods, with their parameters, defaults and papers",
@@ -72,27 +82,62 @@ SPEC is the same in short: METHOD:field=value,field=value.`,
 		Example: "  go run ./kernel methods\n  go run ./kernel methods --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if asJSON {
+			out := cmd.OutOrStdout()
+			switch {
+			case asJSON:
 				type row struct {
 					Name     string          `json:"name"`
+					Kind     string          `json:"kind"`
 					Defaults json.RawMessage `json:"defaults"`
 					Paper    string          `json:"paper"`
 					Summary  string          `json:"summary"`
 				}
 				var rows []row
 				for _, m := range fusion.Methods() {
-					rows = append(rows, row{m.Name, json.RawMessage(m.Defaults), m.Paper, m.Summary})
+					rows = append(rows, row{m.Name, string(m.Kind), json.RawMessage(m.Defaults), m.Paper, m.Summary})
 				}
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(rows)
-			}
-			for _, m := range fusion.Methods() {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n  paper     %s\n  defaults  %s\n", m.Name, m.Summary, m.Paper, m.Defaults)
+				return json.NewEncoder(out).Encode(rows)
+			case asMarkdown:
+				render(out, methodTable(), true)
+			default:
+				for _, m := range fusion.Methods() {
+					fmt.Fprintf(out, "%s: %s\n  kind      %s\n  paper     %s\n  defaults  %s\n", m.Name, m.Summary, m.Kind, m.Paper, m.Defaults)
+				}
 			}
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON array")
+	listFlags(cmd, &asJSON, &asMarkdown)
 	return cmd
+}
+
+func methodTable() table.Writer {
+	t := table.NewWriter()
+	t.AppendHeader(table.Row{"method", "kind", "what it does", "fields and their defaults", "paper"})
+	for _, m := range fusion.Methods() {
+		_, fields, _ := strings.Cut(strings.TrimSuffix(m.Defaults, "}"), ",")
+		if fields != "" {
+			fields = "`" + fields + "`"
+		}
+		t.AppendRow(table.Row{m.Name, m.Kind, m.Summary, fields, m.Paper})
+	}
+	return t
+}
+
+func listFlags(cmd *cobra.Command, asJSON, asMarkdown *bool) {
+	cmd.Flags().BoolVar(asJSON, "json", false, "one JSON array")
+	cmd.Flags().BoolVar(asMarkdown, "markdown", false, "a Markdown table")
+	cmd.MarkFlagsMutuallyExclusive("json", "markdown")
+}
+
+// render writes a table for a terminal, or as Markdown.
+func render(out io.Writer, t table.Writer, asMarkdown bool) {
+	if asMarkdown {
+		fmt.Fprintln(out, t.RenderMarkdown())
+		return
+	}
+	t.SetStyle(plainTable())
+	fmt.Fprintln(out, t.Render())
 }
 
 // gmacs prints two decimals, as the papers do, and more for small models.

@@ -15,24 +15,36 @@ import (
 // Description is a method as `methods` lists it.
 type Description struct {
 	Name     string
+	Kind     Kind
 	Defaults string // FUSION.json with every field at its published value
 	Paper    string
 	Summary  string
 	parse    func([]byte) (Method, error)
 }
 
+// Kind is what a method does to tokens.
+type Kind string
+
+const (
+	Base     Kind = "base"     // nothing
+	Fusing   Kind = "fusing"   // makes one of several
+	Choosing Kind = "choosing" // keeps some, drops the others
+	Adaptive Kind = "adaptive" // fuses or drops a number that depends on the image
+	Learned  Kind = "learned"  // has weights of its own, which are trained
+)
+
 // Methods lists the methods by name.
 func Methods() []Description {
 	return []Description{
-		{Name: "none", Defaults: `{"method":"none"}`, Paper: "-",
+		{Name: "none", Kind: Base, Defaults: `{"method":"none"}`, Paper: "-",
 			Summary: "the base model, no token fused", parse: parseNone},
-		{Name: "mctf", Defaults: `{"method":"mctf","r":16,"layers":[1,2,3,4,5,6,7,8,9,10,11],"tau":{"similarity":1,"informativeness":20,"size":40},"bidirectional":true,"pooling":"attention","one_step_ahead":"approximate","proportional_attention":true}`,
+		{Name: "mctf", Kind: Fusing, Defaults: `{"method":"mctf","r":16,"layers":[1,2,3,4,5,6,7,8,9,10,11],"tau":{"similarity":1,"informativeness":20,"size":40},"bidirectional":true,"pooling":"attention","one_step_ahead":"approximate","proportional_attention":true}`,
 			Paper:   "Lee et al. 2024, arXiv 2403.10030",
 			Summary: "multi-criteria token fusion with one-step-ahead attention", parse: parseMCTF},
-		{Name: "tome", Defaults: `{"method":"tome","r":8,"proportional_attention":true}`,
+		{Name: "tome", Kind: Fusing, Defaults: `{"method":"tome","r":8,"proportional_attention":true}`,
 			Paper:   "Bolya et al. 2023, arXiv 2210.09461",
 			Summary: "token merging by the similarity of keys", parse: parseToMe},
-		{Name: "evit", Defaults: `{"method":"evit","keep_rate":0.7,"layers":[3,6,9],"fuse_inattentive":true}`,
+		{Name: "evit", Kind: Choosing, Defaults: `{"method":"evit","keep_rate":0.7,"layers":[3,6,9],"fuse_inattentive":true}`,
 			Paper:   "Liang et al. 2022, arXiv 2202.07800",
 			Summary: "keep the tokens that the class token attends to, fuse the others into one", parse: parseEViT},
 	}
