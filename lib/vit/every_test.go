@@ -1,0 +1,124 @@
+package vit
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"tokenfuse/lib/accel"
+	"tokenfuse/lib/fusion"
+)
+
+// everyModel has one small model of each kind.
+func everyModel() map[string]Config {
+	return map[string]Config{"deit": tiny(false), "deit distilled": tiny(true)}
+}
+
+// schedules are three settings of a method, from few tokens removed to many, in the last two layers
+// of a small model.
+func schedules(t *testing.T, d fusion.Description) []fusion.Method {
+	t.Helper()
+	var all []fusion.Method
+	for i, share := range []float64{0.1, 0.3, 0.5} {
+		fields := map[string]any{}
+		if err := json.Unmarshal([]byte(d.Defaults), &fields); err != nil {
+			t.Fatal(err)
+		}
+		if fields["layers"] != nil {
+			fields["layers"] = []int{1, 2}
+		}
+		text, err := json.Marshal(fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		method, err := fusion.ParseJSON(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if m, ok := method.(fusion.Adjustable); ok {
+			value := 1 - share
+			if m.Knob().Whole {
+				value = float64(1 + 2*i)
+			}
+			method = m.Adjusted(value)
+		}
+		all = append(all, method)
+	}
+	return all
+}
+
+// TestEveryMethodInEveryModel runs each method forward and backward in each kind of model, at three
+// schedules: tokens as promised, finite logits, a finite gradient for every weight, those of the
+// method included. A model that lacks what a method needs is refused in one line.
+func TestEveryMethodInEveryModel(t *testing.T) {
+	backend, err := accel.New("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, config := range everyModel() {
+		for _, d := range fusion.Methods() {
+			reduced := false
+			for i, method := range schedules(t, d) {
+				t.Run(fmt.Sprintf("%s/%s/%d", name, d.Name, i), func(t *testing.T) {
+					learned, err := Learned(config, method)
+					if err != nil {
+						if config.Protected() > 0 || !strings.Contains(err.Error(), "class token") {
+							t.Fatal(err)
+						}
+						reduced = true // there is nothing to reduce by
+						return
+					}
+					m, err := New(config, 3)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := m.Learn(method, 3); err != nil {
+						t.Fatal(err)
+					}
+					exec, err := model.NewExec(backend, m.store, func(scope *model.Scope, images *Node) []*Node {
+						out := Forward(m.store, config, method, images)
+						results := []*Node{out.Logits, out.Counts}
+						for _, g := range scope.BuildTrainableVariablesGradientsGraph(ReduceAllSum(Square(out.Logits))) {
+							results = append(results, ReduceAllSum(Square(g)))
+						}
+						return results
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer exec.Finalize()
+					results, err := exec.Call(randomImages(config, 2))
+					if err != nil {
+						t.Fatal(err)
+					}
+					for k, result := range results {
+						for _, v := range tensors.MustCopyFlatData[float32](result) {
+							if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+								t.Fatalf("result %d holds %v", k, v)
+							}
+						}
+					}
+					weights := len(learned)
+					for range config.Parameters() {
+						weights++
+					}
+					if got := len(results) - 2; got != weights {
+						t.Errorf("%d gradients for %d weights", got, weights)
+					}
+					for _, n := range tensors.MustCopyFlatData[float32](results[1]) {
+						reduced = reduced || int(n) < config.Tokens()
+					}
+				})
+			}
+			if !reduced && d.Kind != fusion.Base {
+				t.Errorf("%s never removed a token from %s", d.Name, name)
+			}
+		}
+	}
+}
