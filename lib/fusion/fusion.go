@@ -116,8 +116,9 @@ const (
 
 // Weight is a learned weight, by its name in checkpoints.
 type Weight struct {
-	Name string
-	Dims []int
+	Name  string
+	Dims  []int
+	Start Start
 }
 
 // Evidence is what a layer knows of its tokens when it decides. A nil field is not known there.

@@ -6,23 +6,25 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/gomlx/gomlx/core/tensors"
+
 	"tokenfuse/lib/fusion"
 )
 
-// Learned returns the weights that a method has of its own in a model, name to dimensions: those of a
-// predictor of which tokens to keep, for one. Most methods learn nothing.
-func Learned(c Config, method fusion.Method) (map[string][]int, error) {
+// Learned returns the weights that a method has of its own in a model, by name: those of a predictor of
+// which tokens to keep, for one. Most methods learn nothing.
+func Learned(c Config, method fusion.Method) (map[string]fusion.Weight, error) {
 	steps, _, err := Plan(c, method)
 	if err != nil {
 		return nil, err
 	}
-	all := map[string][]int{}
+	all := map[string]fusion.Weight{}
 	for _, step := range steps {
 		if step == nil {
 			continue
 		}
 		for _, w := range step.Learned {
-			all[w.Name] = w.Dims
+			all[w.Name] = w
 		}
 	}
 	return all, nil
@@ -37,12 +39,30 @@ func (m *Model) Learn(method fusion.Method, seed int64) error {
 	}
 	rng := rand.New(rand.NewPCG(uint64(seed), 0x6c6561726e))
 	for _, name := range slices.Sorted(maps.Keys(learned)) {
-		weight := initialWeight(rng, name, learned[name]) // drawn in any case: what one weight is does not hang on another
+		weight := start(rng, learned[name]) // drawn in any case: what one weight is does not hang on another
 		if _, known := m.unknown[name]; !known {
 			m.unknown[name] = weight
 		}
 	}
 	return m.adopt(method)
+}
+
+// start returns an untrained weight.
+func start(rng *rand.Rand, w fusion.Weight) *tensors.Tensor {
+	if w.Start == fusion.StartByName {
+		return initialWeight(rng, w.Name, w.Dims)
+	}
+	count := 1
+	for _, d := range w.Dims {
+		count *= d
+	}
+	data := slices.Repeat([]float32{1}, count)
+	if w.Start == fusion.StartNormal {
+		for i := range data {
+			data[i] = float32(rng.NormFloat64())
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(data, w.Dims...)
 }
 
 // adopt makes variables of what a method learns. Untrained weights would be a guess, so that those
@@ -54,7 +74,7 @@ func (m *Model) adopt(method fusion.Method) error {
 	}
 	var missing, shapes []string
 	for _, name := range slices.Sorted(maps.Keys(learned)) {
-		dims := learned[name]
+		dims := learned[name].Dims
 		if v := m.store.GetVariable(variablePath(name)); v != nil {
 			if !slices.Equal(v.Shape().Dimensions, dims) {
 				shapes = append(shapes, fmt.Sprintf("%s is %v, want %v", name, v.Shape().Dimensions, dims))
