@@ -1,0 +1,82 @@
+package fusion
+
+import (
+	"math"
+	"slices"
+)
+
+// keepOfFirst is the schedule of methods that count what they keep in patches of the image. One rate
+// keeps first*rate patches at the first of the layers, first*rate^2 at the second, and so on; a rate
+// per layer keeps first*rate there. The product is rounded down (DynamicViT, arXiv 2106.02034, and its
+// code; arXiv 2308.04657 for all methods with a set number of tokens).
+type keepOfFirst struct {
+	rates  amounts
+	layers []int // nil is 3, 6, 9
+}
+
+func (k keepOfFirst) where() []int {
+	if k.layers == nil {
+		return []int{3, 6, 9}
+	}
+	return k.layers
+}
+
+// at returns how many patches a layer keeps, and which of the schedule's layers it is, counted from 0
+// in the order they run, by which learned weights are numbered. Keep is 0 where nothing happens: in
+// other layers, and where no more patches enter than would be kept. Where the rate would leave none,
+// one is kept.
+func (k keepOfFirst) at(at Layer) (stage, keep int, err error) {
+	if err := k.validate(at.Depth); err != nil {
+		return 0, 0, err
+	}
+	i := slices.Index(k.where(), at.Index)
+	if i < 0 {
+		return 0, 0, nil
+	}
+	for _, layer := range k.where() {
+		if layer < at.Index {
+			stage++
+		}
+	}
+	patches := at.Tokens - at.Protected
+	first := at.Rows * at.Cols
+	if first == 0 {
+		first = patches // outside a model: a single step is the first
+	}
+	rate := float64(k.rates.at(i))
+	if len(k.rates) == 1 {
+		rate = math.Pow(rate, float64(stage+1))
+	}
+	keep = max(1, int(float64(first)*rate))
+	if keep >= patches {
+		return stage, 0, nil
+	}
+	return stage, keep, nil
+}
+
+func (k keepOfFirst) validate(depth int) error {
+	if err := k.rates.validate("keep_rate", len(k.where()), 0, 1); err != nil {
+		return err
+	}
+	return validateLayers(k.where(), depth)
+}
+
+// keepRateKnob is the knob of every method with a keep rate.
+func keepRateKnob() Knob { return Knob{Name: "keep_rate", None: 1} }
+
+// keepJSON is the FUSION.json of a method that has a keep rate, layers, and nothing else to set.
+type keepJSON struct {
+	Method   string  `json:"method"`
+	KeepRate amounts `json:"keep_rate"`
+	Layers   []int   `json:"layers"`
+}
+
+// parseKeep reads a keepJSON whose keep_rate, if left out, is the published one.
+func parseKeep(data []byte, published Amount) (k keepOfFirst, err error) {
+	in := keepJSON{KeepRate: amounts{published}}
+	if err := strict(data, &in); err != nil {
+		return k, err
+	}
+	k = keepOfFirst{in.KeepRate, in.Layers}
+	return k, k.validate(0)
+}
