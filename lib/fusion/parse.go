@@ -47,6 +47,18 @@ func Methods() []Description {
 		{Name: "evit", Kind: Choosing, Defaults: `{"method":"evit","keep_rate":0.7,"layers":[3,6,9],"fuse_inattentive":true}`,
 			Paper:   "Liang et al. 2022, arXiv 2202.07800",
 			Summary: "keep the tokens that the class token attends to, fuse the others into one", parse: parseEViT},
+		{Name: "dynamicvit", Defaults: `{"method":"dynamicvit","keep_rate":0.7,"layers":[3,6,9]}`,
+			Paper:   "Rao et al. 2021, arXiv 2106.02034",
+			Summary: "keep the tokens that a learned predictor wants to keep", parse: parseDynamicViT},
+		{Name: "sit", Defaults: `{"method":"sit","keep_rate":0.5,"layers":[3,6,9]}`,
+			Paper:   "Zong et al. 2022, arXiv 2111.12624",
+			Summary: "mix the tokens into fewer by learned shares", parse: parseSiT},
+		{Name: "patchmerger", Defaults: `{"method":"patchmerger","keep_rate":0.7,"layers":[3,6,9]}`,
+			Paper:   "Renggli et al. 2022, arXiv 2202.12015",
+			Summary: "mix the tokens into fewer by learned queries", parse: parsePatchMerger},
+		{Name: "sinkhorn", Defaults: `{"method":"sinkhorn","keep_rate":0.7,"layers":[3,6,9],"eps":1,"iterations":3}`,
+			Paper:   "Haurum et al. 2023, arXiv 2308.04657",
+			Summary: "share the tokens out among learned centres by optimal transport", parse: parseSinkhorn},
 	}
 }
 

@@ -30,6 +30,11 @@ func TestParse(t *testing.T) {
 		"tome list":       {`{"method":"tome","r":[4,0,4]}`, `{"method":"tome","r":[4,0,4],"proportional_attention":true}`},
 		"evit":            {"evit", `{"method":"evit","keep_rate":0.7,"layers":[3,6,9],"fuse_inattentive":true}`},
 		"evit rates":      {"evit:keep_rate=0.9,0.5,layers=1,2", `{"method":"evit","keep_rate":[0.9,0.5],"layers":[1,2],"fuse_inattentive":true}`},
+		"dynamicvit":      {"dynamicvit", `{"method":"dynamicvit","keep_rate":0.7,"layers":[3,6,9]}`},
+		"sit":             {"sit:layers=9,12,14", `{"method":"sit","keep_rate":0.5,"layers":[9,12,14]}`},
+		"patchmerger":     {"patchmerger:keep_rate=0.9,0.5,layers=1,2", `{"method":"patchmerger","keep_rate":[0.9,0.5],"layers":[1,2]}`},
+		"sinkhorn":        {"sinkhorn", `{"method":"sinkhorn","keep_rate":0.7,"layers":[3,6,9],"eps":1,"iterations":3}`},
+		"sinkhorn sharp":  {"sinkhorn:eps=0.05,iterations=10,layers=2", `{"method":"sinkhorn","keep_rate":0.7,"layers":[2],"eps":0.05,"iterations":10}`},
 		"none":            {"none", `{"method":"none"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
