@@ -13,6 +13,7 @@ import (
 
 	"tokenfuse/datasets"
 	"tokenfuse/kernel/internal/failure"
+	"tokenfuse/lib/fusion"
 	"tokenfuse/lib/vit"
 	"tokenfuse/lib/weights"
 )
@@ -115,7 +116,7 @@ func runPredict(ctx context.Context, out, warn io.Writer, f predictFlags) error 
 }
 
 // loadModel reads the weights; what the fusion method learned stands in the same file.
-func loadModel(name string, config vit.Config, learned map[string][]int, f predictFlags, warn io.Writer) (*vit.Model, error) {
+func loadModel(name string, config vit.Config, learned map[string]fusion.Weight, f predictFlags, warn io.Writer) (*vit.Model, error) {
 	if f.weights == "" {
 		m, err := vit.Load(name)
 		if err != nil {
@@ -127,7 +128,7 @@ func loadModel(name string, config vit.Config, learned map[string][]int, f predi
 	if err != nil {
 		return nil, failure.Usage("%w", err)
 	}
-	unexpected = slices.DeleteFunc(unexpected, func(name string) bool { return name == "input" || learned[name] != nil })
+	unexpected = slices.DeleteFunc(unexpected, func(name string) bool { return name == "input" || learned[name].Name != "" })
 	if len(unexpected) > 0 {
 		message := fmt.Sprintf("%s holds %d tensors that the model does not know: %s", f.weights, len(unexpected), strings.Join(unexpected, ", "))
 		if f.strict {
