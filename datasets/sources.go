@@ -8,7 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
+
+	"tokenfuse/lib/download"
 )
 
 // load finds, reads and checks a split.
@@ -102,17 +103,16 @@ func inFolder(dir string, files [2]idxFile) (at place, ok bool, err error) {
 
 // fetch returns the files in the user's cache, downloading those that are not there, or not right.
 func (s idxSource) fetch(look search, files [2]idxFile) (place, error) {
-	cache, err := os.UserCacheDir()
+	dir, err := download.Cache("datasets", s.name)
 	if err != nil {
-		return place{}, fmt.Errorf("no cache to download to (set HOME or XDG_CACHE_HOME): %w", err)
+		return place{}, err
 	}
-	dir := filepath.Join(cache, "tokenfuse", "datasets", s.name)
 	var paths [2]string
 	for i, file := range files {
 		name := file.name + ".gz"
 		paths[i] = filepath.Join(dir, name)
-		remote := remoteFile{look.mirror + "/" + name, file.gzSize, file.gzSHA256, 30 * time.Second}
-		if err := download(look.ctx, remote, paths[i], look.progress); err != nil {
+		remote := download.File{URL: look.mirror + "/" + name, Size: file.gzSize, SHA256: file.gzSHA256}
+		if err := remote.To(look.ctx, paths[i], look.progress); err != nil {
 			return place{}, fmt.Errorf("cache %q lacks %q; %w", dir, name, err)
 		}
 	}

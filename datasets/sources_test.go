@@ -3,6 +3,8 @@ package datasets
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +18,11 @@ import (
 )
 
 const testImages, testLabels = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+func sum(content []byte) string {
+	s := sha256.Sum256(content)
+	return hex.EncodeToString(s[:])
+}
 
 // small returns Fashion-MNIST as if it had n test images, of these contents, with nothing in the places
 // outside of the test: no Debian package, an empty cache, an address where nobody answers.

@@ -1,4 +1,4 @@
-package datasets
+package download
 
 import (
 	"fmt"
@@ -21,14 +21,15 @@ type progress struct {
 	quarters    int64 // shown
 }
 
-func newProgress(out io.Writer, name string, total int64) *progress {
-	return &progress{out: out, name: name, total: total}
+func newProgress(out io.Writer, name string) *progress {
+	return &progress{out: out, name: name}
 }
 
-// at says that done bytes are there, on beginning and on beginning again.
-func (p *progress) at(done int64) {
+// at says that done bytes of a total above 0 are there, on beginning and on beginning again.
+func (p *progress) at(done, total int64) {
 	if !p.started {
 		p.started = true
+		p.total = total
 		p.quarters = done * 4 / p.total
 		if file, ok := p.out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 			p.bar = progressbar.NewOptions64(p.total,

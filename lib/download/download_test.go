@@ -1,4 +1,4 @@
-package datasets
+package download
 
 import (
 	"bytes"
@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,14 +22,49 @@ import (
 	"time"
 )
 
+// counting returns n bytes that hardly compress.
+func counting(n int) []byte {
+	data := make([]byte, n)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range data {
+		data[i] = byte(random.Uint32())
+	}
+	return data
+}
+
+func flipped(file []byte, i int) []byte {
+	file = slices.Clone(file)
+	if i < 0 {
+		i += len(file)
+	}
+	file[i] ^= 0xff
+	return file
+}
+
+// checkError wants an error of one line that holds the given texts.
+func checkError(t *testing.T, err error, wants ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("error of more than one line: %v", err)
+	}
+	for _, want := range wants {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not hold %q", err, want)
+		}
+	}
+}
+
 func sum(content []byte) string {
 	s := sha256.Sum256(content)
 	return hex.EncodeToString(s[:])
 }
 
 // fileOf returns the file of that content at url.
-func fileOf(content []byte, url string) remoteFile {
-	return remoteFile{url, int64(len(content)), sum(content), time.Minute}
+func fileOf(content []byte, url string) File {
+	return File{url, int64(len(content)), sum(content), time.Minute}
 }
 
 // ranges serves content as a good server does, with ranges.
@@ -118,7 +155,7 @@ func TestDownload(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := download(t.Context(), fileOf(content, url), path, io.Discard)
+			err := fileOf(content, url).To(t.Context(), path, io.Discard)
 			if test.want == "" {
 				checkFile(t, err, path, content)
 				return
@@ -132,7 +169,7 @@ func TestDownload(t *testing.T) {
 			}
 			// A server that got well gives the file, whatever was left behind.
 			file := fileOf(content, serve(t, ranges(content)))
-			checkFile(t, download(t.Context(), file, path, io.Discard), path, content)
+			checkFile(t, file.To(t.Context(), path, io.Discard), path, content)
 		})
 	}
 }
@@ -226,7 +263,7 @@ func TestDownloadAsksOnlyForWhatIsMissing(t *testing.T) {
 	}
 	file := fileOf(content, url)
 	for range 2 { // the second time it is there
-		checkFile(t, download(t.Context(), file, path, io.Discard), path, content)
+		checkFile(t, file.To(t.Context(), path, io.Discard), path, content)
 	}
 	if got := strings.Join(asked, " "); got != "bytes=600-" {
 		t.Errorf("asked for %q", got)
@@ -240,7 +277,7 @@ func TestDownloadReplacesADamagedFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := fileOf(content, serve(t, ranges(content)))
-	checkFile(t, download(t.Context(), file, path, io.Discard), path, content)
+	checkFile(t, file.To(t.Context(), path, io.Discard), path, content)
 }
 
 // hanging sends some of the content, then nothing more.
@@ -263,14 +300,14 @@ func TestDownloadCancelledThenResumed(t *testing.T) {
 			cancel()
 		}
 	})
-	err := download(ctx, fileOf(content, serve(t, hanging(content, 1_200_000))), path, watch)
+	err := fileOf(content, serve(t, hanging(content, 1_200_000))).To(ctx, path, watch)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want the context's", err)
 	}
 	if fileSize(path+".part") == 0 || fileSize(path) != 0 {
 		t.Error("want a part and no file")
 	}
-	checkFile(t, download(t.Context(), fileOf(content, serve(t, ranges(content))), path, io.Discard), path, content)
+	checkFile(t, fileOf(content, serve(t, ranges(content))).To(t.Context(), path, io.Discard), path, content)
 }
 
 func TestDownloadGivesUpASilentServer(t *testing.T) {
@@ -281,9 +318,9 @@ func TestDownloadGivesUpASilentServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := fileOf(content, serve(t, handler))
-			file.patience = 20 * time.Millisecond
-			err := download(t.Context(), file, filepath.Join(t.TempDir(), "file.gz"), io.Discard)
-			checkError(t, err, file.url, "cut off: the server sent nothing for 20ms")
+			file.Patience = 20 * time.Millisecond
+			err := file.To(t.Context(), filepath.Join(t.TempDir(), "file.gz"), io.Discard)
+			checkError(t, err, file.URL, "cut off: the server sent nothing for 20ms")
 		})
 	}
 }
@@ -300,7 +337,7 @@ func TestDownloadTakesTurns(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if err := download(t.Context(), fileOf(content, url), path, io.Discard); err != nil {
+			if err := fileOf(content, url).To(t.Context(), path, io.Discard); err != nil {
 				t.Error(err)
 			}
 		})
@@ -333,10 +370,100 @@ func TestDownloadShowsProgress(t *testing.T) {
 			}
 			var out bytes.Buffer
 			file := fileOf(test.content, serve(t, ranges(test.content)))
-			checkFile(t, download(t.Context(), file, path, &out), path, test.content)
+			checkFile(t, file.To(t.Context(), path, &out), path, test.content)
 			if out.String() != test.want {
 				t.Errorf("progress:\n%s", &out)
 			}
 		})
 	}
+}
+
+// Without a size beforehand, the server's counts; a checksum may be cut short.
+func TestDownloadOfUnknownSize(t *testing.T) {
+	content := counting(100_000)
+	tests := map[string]struct {
+		handler http.HandlerFunc
+		part    []byte
+		want    string
+	}{
+		"good":                     {handler: ranges(content)},
+		"resumed":                  {handler: ranges(content), part: content[:60_000]},
+		"part already whole":       {handler: ranges(content), part: content},
+		"part damaged":             {handler: ranges(content), part: flipped(content, 5)[:60_000]},
+		"part whole but damaged":   {handler: ranges(content), part: flipped(content, 5)},
+		"part too long":            {handler: ranges(content), part: append(content[:len(content):len(content)], 1)},
+		"cut off, resumed at once": {handler: inPieces(content, 30_000)},
+		"server knows no ranges":   {handler: plain(content), part: content[:60_000]},
+		"always the wrong range":   {handler: alwaysShifted(content), want: "the server cannot resume"},
+		"wrong checksum":           {handler: ranges(flipped(content, 7)), want: "its SHA-256 is"},
+		"no length":                {handler: chunked(content), want: "does not say how long it is"},
+		"empty":                    {handler: plain(nil), want: "does not say how long it is"},
+		"not found":                {handler: http.NotFound, want: "404"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := File{URL: serve(t, test.handler), SHA256: sum(content)[:8]}
+			path := filepath.Join(t.TempDir(), "file.gz")
+			if test.part != nil {
+				if err := os.WriteFile(path+".part", test.part, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := file.To(t.Context(), path, nil)
+			if test.want == "" {
+				checkFile(t, err, path, content)
+				return
+			}
+			checkError(t, err, test.want, file.URL)
+			if _, err := os.Stat(path); err == nil {
+				t.Error("the file is there in spite of the error")
+			}
+		})
+	}
+}
+
+func TestDownloadOfUnknownSizeAsksOnce(t *testing.T) {
+	content := counting(1000)
+	var requests atomic.Int32
+	file := File{SHA256: sum(content), URL: serve(t, func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		ranges(content)(w, r)
+	})}
+	path := filepath.Join(t.TempDir(), "file.gz")
+	for range 2 {
+		checkFile(t, file.To(t.Context(), path, nil), path, content)
+	}
+	if requests.Load() != 1 {
+		t.Errorf("%d requests, want 1", requests.Load())
+	}
+	// Another file of that name is not taken for it.
+	if err := os.WriteFile(path, counting(999), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	checkFile(t, file.To(t.Context(), path, nil), path, content)
+}
+
+func TestDownloadNeedsAChecksum(t *testing.T) {
+	for name, digits := range map[string]string{
+		"none": "", "seven digits": "cd65a15", "65 digits": strings.Repeat("0", 65), "no digits": "cd65a15g", "capitals": "CD65A155",
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := File{URL: "http://localhost/x", SHA256: digits}.To(t.Context(), filepath.Join(t.TempDir(), "x"), nil)
+			checkError(t, err, "http://localhost/x", "not 8 to 64 hex digits")
+		})
+	}
+}
+
+func TestCache(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", "/caches")
+	t.Setenv("HOME", "/home/me")
+	dir, err := Cache("datasets", "cifar10")
+	if err != nil || !strings.HasSuffix(dir, filepath.Join("aches", "tokenfuse", "datasets", "cifar10")) {
+		t.Errorf("%q, %v", dir, err)
+	}
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("HOME", "")
+	_, err = Cache()
+	checkError(t, err, "no cache to download to", "HOME")
 }
