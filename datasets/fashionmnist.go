@@ -1,16 +1,5 @@
 package datasets
 
-import (
-	"context"
-	"errors"
-	"io"
-	"strings"
-)
-
-// ErrNotFound is met by errors.Is when a dataset is in none of the places where it was looked for
-// and could not be downloaded. The error itself names the places and the cures.
-var ErrNotFound = errors.New("not found")
-
 // idxSource says of an image dataset in four IDX files, as MNIST's and those named after it, where
 // it is to be had and how to know it.
 type idxSource struct {
@@ -69,31 +58,6 @@ func fashionMNIST() idxSource {
 			}},
 		},
 	}
-}
-
-// Option changes where FashionMNIST looks, or what it says meanwhile.
-type Option func(*search)
-
-// From names the folder that holds the files, gzipped or not; no other place is then tried.
-func From(dir string) Option { return func(s *search) { s.from = dir } }
-
-// WithContext makes a download end, to be resumed later, when ctx does.
-func WithContext(ctx context.Context) Option { return func(s *search) { s.ctx = ctx } }
-
-// WithProgress shows the progress of a download on w in place of standard error; io.Discard is silence.
-func WithProgress(w io.Writer) Option { return func(s *search) { s.progress = w } }
-
-// WithMirror downloads from the folder at this address in place of the original's. What comes from
-// there is verified as well.
-func WithMirror(url string) Option {
-	return func(s *search) { s.mirror = strings.TrimSuffix(url, "/") }
-}
-
-// search is how one call looks for the files.
-type search struct {
-	from, mirror string
-	ctx          context.Context
-	progress     io.Writer
 }
 
 // FashionMNIST returns the Train (60000) or Test (10000) images of Fashion-MNIST, 28x28 in grey, 10
