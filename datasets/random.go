@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"math"
 	"math/bits"
 	"math/rand/v2"
 )
@@ -12,6 +13,7 @@ const (
 	purposeEpoch
 	purposeAugment
 	purposeShapes
+	purposeMix
 )
 
 // stream is a sequence of random numbers that is the same on every machine and with every version of
@@ -62,4 +64,47 @@ func mix(x uint64) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
+}
+
+// uniform returns a number in [low, high).
+func (s *stream) uniform(low, high float64) float64 { return low + float64((high-low)*s.unit()) }
+
+// logUniform returns a number in [low, high) whose logarithm is even there.
+func (s *stream) logUniform(low, high float64) float64 {
+	return math.Exp(s.uniform(math.Log(low), math.Log(high)))
+}
+
+// normal returns a number of the standard normal distribution (Box and Muller), in 65536ths, so that the
+// last bit, in which logarithms and cosines differ between processors, does not show.
+func (s *stream) normal() float64 {
+	radius, angle := math.Sqrt(-2*math.Log(1-s.unit())), 2*math.Pi*s.unit()
+	return math.Round(65536*radius*math.Cos(angle)) / 65536
+}
+
+// beta returns a number of the beta distribution of (alpha, alpha), in 65536ths; alpha is above 0.
+func (s *stream) beta(alpha float64) float64 {
+	a, b := s.gamma(alpha), s.gamma(alpha)
+	if a+b == 0 {
+		// Too small for a float64: it is then nearly always one end or the other.
+		return float64(s.below(2))
+	}
+	return math.Round(65536*a/(a+b)) / 65536
+}
+
+// gamma returns a number of the gamma distribution of shape alpha (Marsaglia and Tsang, A simple method
+// for generating gamma variables, 2000).
+func (s *stream) gamma(alpha float64) float64 {
+	if alpha < 1 {
+		return s.gamma(alpha+1) * math.Pow(1-s.unit(), 1/alpha)
+	}
+	d := alpha - 1.0/3
+	c := 1 / math.Sqrt(9*d)
+	for {
+		x := s.normal()
+		v := 1 + c*x
+		v = v * v * v
+		if v > 0 && math.Log(1-s.unit()) < x*x/2+d-d*v+d*math.Log(v) {
+			return d * v
+		}
+	}
 }

@@ -9,9 +9,14 @@ type raster struct {
 }
 
 func newEmptyRaster(channels, height, width int) raster {
+	return rasterOf(make([]uint8, channels*height*width), channels, height, width)
+}
+
+// rasterOf returns pixels [channels, height, width] as a raster, which shares them.
+func rasterOf(pixels []uint8, channels, height, width int) raster {
 	r := raster{planes: make([][]uint8, channels), height: height, width: width}
 	for c := range r.planes {
-		r.planes[c] = make([]uint8, height*width)
+		r.planes[c] = pixels[c*height*width:][: height*width : height*width]
 	}
 	return r
 }
