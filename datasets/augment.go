@@ -1,21 +1,45 @@
 package datasets
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Augmentation alters training images at random, each in its own way in each epoch. The zero value
-// alters nothing.
+// alters nothing; DeiT is what vision transformers are commonly trained with on ImageNet. In order:
+// ResizedCrop, Crop, Flip, RandAugment, Erase, then, on normalised values, EraseNoise and Mix. All of
+// it depends on (seed, epoch, index) alone, that of Mix on (seed, epoch, step).
 type Augmentation struct {
+	// ResizedCrop cuts a random part out and resizes it to the images' size.
+	ResizedCrop ResizedCrop
 	// Crop pads an image with this many black pixels on each side and cuts its size out of that at
 	// a random place: a shift by up to Crop pixels.
 	Crop int
 	// Flip mirrors an image left to right, every other time.
 	Flip bool
+	// RandAugment applies random operations on colour and geometry.
+	RandAugment RandAugment
 	// Erase is the probability with which a random rectangle, 2 to 33 percent of the image with a
 	// ratio of its sides of 0.3 to 3.3, is filled with random pixels (Random Erasing, arXiv 1708.04896).
 	Erase float64
+	// EraseNoise is the probability of Random Erasing as timm does it in its "pixel" mode, with which
+	// DeiT is trained at 0.25: the rectangle, 2 to 33.3 percent of the image, the logarithm of its ratio
+	// even between those of 0.3 and 1/0.3, is filled with normal noise, of the normalised image.
+	EraseNoise float64
+	// Mix mixes each image of a batch with another one, and their labels.
+	Mix Mix
+}
+
+// DeiT returns the augmentation of DeiT (arXiv 2012.12877, table 9; timm's rand-m9-mstd0.5-inc1): random
+// resized crop, flip, RandAugment 9/0.5, erasing 0.25, mixup 0.8, cutmix 1.0. (DeiT's repeated
+// augmentation is one of the order in which images come, and not part of this.)
+func DeiT() Augmentation {
+	return Augmentation{
+		ResizedCrop: Inception(), Flip: true, RandAugment: RandAugment{Operations: 2, Magnitude: 9, Deviation: 0.5},
+		EraseNoise: 0.25, Mix: Mix{Mixup: 0.8, CutMix: 1.0},
+	}
 }
 
 func (a Augmentation) check() error {
@@ -25,28 +49,40 @@ func (a Augmentation) check() error {
 	if !(a.Erase >= 0 && a.Erase <= 1) {
 		return fmt.Errorf("datasets: erase \"%v\" is no probability: take 0 to 1", a.Erase)
 	}
-	return nil
+	if !(a.EraseNoise >= 0 && a.EraseNoise <= 1) {
+		return fmt.Errorf("datasets: erase with noise \"%v\" is no probability: take 0 to 1", a.EraseNoise)
+	}
+	return cmp.Or(a.ResizedCrop.check(), a.RandAugment.check(), a.Mix.check())
 }
 
-// apply writes the altered image into to; both are [channels, height, width] and do not overlap.
-func (a Augmentation) apply(to, image []uint8, height, width int, random *stream) {
+// ofImage returns what alters an image by itself.
+func (a Augmentation) ofImage() Augmentation {
+	a.Mix = Mix{}
+	return a
+}
+
+// apply returns the altered image, before it is normalised, in the frame's size. The image has that
+// size, or, for ResizedCrop, any; it is not changed.
+func (a Augmentation) apply(image raster, frame frame, random *stream) raster {
+	if a.ResizedCrop.on() {
+		image = a.ResizedCrop.apply(image, frame.height, frame.width, random)
+	}
 	down, right := random.between(-a.Crop, a.Crop), random.between(-a.Crop, a.Crop)
 	mirror := a.Flip && random.below(2) == 1
-	area := height * width
-	clear(to)
-	for start := 0; start < len(image); start += area {
-		shift(to[start:start+area], image[start:start+area], width, down, right)
-	}
-	if mirror {
-		for row := to; len(row) > 0; row = row[width:] {
-			for left, right := 0, width-1; left < right; left, right = left+1, right-1 {
-				row[left], row[right] = row[right], row[left]
+	to := newEmptyRaster(len(image.planes), frame.height, frame.width)
+	for c, plane := range image.planes {
+		shift(to.planes[c], plane, frame.width, down, right)
+		if mirror {
+			for row := range slices.Chunk(to.planes[c], frame.width) {
+				slices.Reverse(row)
 			}
 		}
 	}
+	to = a.RandAugment.apply(to, frame.fill, random)
 	if random.unit() < a.Erase {
-		erase(to, height, width, random)
+		erase(to, random)
 	}
+	return to
 }
 
 // shift copies a plane into to, moved down and to the right; what is moved in is left as it is in to.
@@ -63,12 +99,12 @@ func shift(to, plane []uint8, width, down, right int) {
 }
 
 // erase fills a rectangle, the same in all channels, with random pixels.
-func erase(planes []uint8, height, width int, random *stream) {
-	area := height * width
+func erase(image raster, random *stream) {
+	height, width := image.height, image.width
 	// A rectangle drawn may not fit: then another one, and after ten none at all.
 	for range 10 {
 		// In whole percents and tenths: no rounding that differs between processors.
-		part, ratio := area*random.between(2, 33), random.between(10, 33)
+		part, ratio := height*width*random.between(2, 33), random.between(10, 33)
 		h, w := root(part*ratio, 1000), root(part*10, 100*ratio)
 		if random.below(2) == 1 {
 			h, w = w, h
@@ -77,10 +113,35 @@ func erase(planes []uint8, height, width int, random *stream) {
 			continue
 		}
 		top, left := random.between(0, height-h), random.between(0, width-w)
-		for start := 0; start < len(planes); start += area {
+		for _, plane := range image.planes {
 			for y := top; y < top+h; y++ {
 				for x := left; x < left+w; x++ {
-					planes[start+y*width+x] = uint8(random.below(256))
+					plane[y*width+x] = uint8(random.below(256))
+				}
+			}
+		}
+		return
+	}
+}
+
+// eraseNoise fills a rectangle of a normalised image, [channels, height, width], with normal noise.
+func (a Augmentation) eraseNoise(image []float32, frame frame, random *stream) {
+	if a.EraseNoise == 0 || random.unit() >= a.EraseNoise {
+		return
+	}
+	height, width := frame.height, frame.width
+	for range 10 {
+		area, ratio := float64(height*width)*random.uniform(0.02, 1.0/3), random.logUniform(0.3, 1/0.3)
+		h, w := int(math.RoundToEven(math.Sqrt(area*ratio))), int(math.RoundToEven(math.Sqrt(area/ratio)))
+		if h >= height || w >= width {
+			continue
+		}
+		top, left := random.between(0, height-h), random.between(0, width-w)
+		for c := range frame.tables {
+			for y := top; y < top+h; y++ {
+				row := image[(c*height+y)*width:][left : left+w]
+				for x := range row {
+					row[x] = float32(random.normal())
 				}
 			}
 		}

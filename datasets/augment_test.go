@@ -35,6 +35,12 @@ func TestShift(t *testing.T) {
 	}
 }
 
+// altered returns an image [3, size, size] as a alters it by a seed.
+func altered(a Augmentation, image []uint8, size int, seed uint64) []uint8 {
+	frame := newFrame(size, size, []float32{0.5, 0.5, 0.5}, []float32{0.5, 0.5, 0.5})
+	return slices.Concat(a.apply(rasterOf(image, 3, size, size), frame, newStream(seed)).planes...)
+}
+
 // apply as it is published, a pixel at a time, for crop and flip.
 func TestApplyMovesAndMirrors(t *testing.T) {
 	const size, crop = 8, 3
@@ -42,8 +48,7 @@ func TestApplyMovesAndMirrors(t *testing.T) {
 	a := Augmentation{Crop: crop, Flip: true}
 	seen := map[[3]int]bool{}
 	for seed := range uint64(400) {
-		got := make([]uint8, len(image))
-		a.apply(got, image, size, size, newStream(seed))
+		got := altered(a, image, size, seed)
 		var matches [][3]int
 		for down := -crop; down <= crop; down++ {
 			for right := -crop; right <= crop; right++ {
@@ -84,8 +89,7 @@ func TestErase(t *testing.T) {
 	image := make([]uint8, 3*size*size)
 	erased := 0
 	for seed := range uint64(300) {
-		got := make([]uint8, len(image))
-		Augmentation{Erase: 0.5}.apply(got, image, size, size, newStream(seed))
+		got := altered(Augmentation{Erase: 0.5}, image, size, seed)
 		left, top, right, bottom := size, size, -1, -1
 		for p, pixel := range got {
 			if pixel != 0 {
@@ -107,8 +111,8 @@ func TestErase(t *testing.T) {
 	}
 	// A single row leaves hardly any rectangle that fits.
 	for seed := range uint64(50) {
-		erase(make([]uint8, 5), 1, 5, newStream(seed))
-		erase(make([]uint8, 1), 1, 1, newStream(seed))
+		erase(newEmptyRaster(1, 1, 5), newStream(seed))
+		erase(newEmptyRaster(1, 1, 1), newStream(seed))
 	}
 }
 

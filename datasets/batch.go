@@ -24,9 +24,10 @@ func (d *Images) Batch(indices []int) (Batch, error) {
 		Labels: make([]int32, len(indices)),
 		N:      len(indices),
 	}
-	normalise := d.normaliser()
+	frame := d.frame()
 	for k, i := range indices {
-		normalise(batch.Images[k*size:(k+1)*size], d.pixels(i))
+		image, _ := d.raster(i, false)
+		frame.normalise(batch.Images[k*size:(k+1)*size], image)
 		batch.Labels[k] = d.Labels[i]
 	}
 	return batch, nil
@@ -39,7 +40,7 @@ func (d *Images) Batches(size int) iter.Seq[Batch] {
 		size = max(1, d.Len())
 	}
 	return func(yield func(Batch) bool) {
-		normalise, area := d.normaliser(), d.imageSize()
+		frame, area := d.frame(), d.imageSize()
 		for start := 0; start < d.Len(); start += size {
 			end := min(start+size, d.Len())
 			batch := Batch{
@@ -47,7 +48,10 @@ func (d *Images) Batches(size int) iter.Seq[Batch] {
 				Labels: append([]int32(nil), d.Labels[start:end]...),
 				N:      end - start,
 			}
-			normalise(batch.Images, d.Pixels[start*area:end*area])
+			for k := range batch.N {
+				image, _ := d.raster(start+k, false)
+				frame.normalise(batch.Images[k*area:(k+1)*area], image)
+			}
 			if !yield(batch) {
 				return
 			}
@@ -77,25 +81,4 @@ func (d *Images) Statistics() (mean, std []float64) {
 		std = append(std, math.Sqrt(float64(squares)/float64(n)-m*m)/255)
 	}
 	return mean, std
-}
-
-// normaliser returns a function that normalises pixels [images, channels, height, width] into to.
-func (d *Images) normaliser() func(to []float32, pixels []uint8) {
-	// There are 256 values per channel, so the arithmetic is done once.
-	tables := make([][256]float32, d.Channels)
-	for c := range tables {
-		for value := range tables[c] {
-			tables[c][value] = (float32(value)/255 - d.Mean[c]) / d.Std[c]
-		}
-	}
-	area := d.Height * d.Width
-	return func(to []float32, pixels []uint8) {
-		for start, c := 0, 0; start < len(pixels); start, c = start+area, (c+1)%len(tables) {
-			table, plane := &tables[c], pixels[start:start+area]
-			out := to[start : start+area]
-			for p, value := range plane {
-				out[p] = table[value]
-			}
-		}
-	}
 }

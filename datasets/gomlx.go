@@ -1,6 +1,7 @@
 package datasets
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"sync/atomic"
@@ -25,11 +26,15 @@ type Order struct {
 	Start int
 }
 
-// Dataset feeds Images to GoMLX's trainer: inputs float32 `[batch, channels, height, width]`,
-// normalised, labels int32 `[batch, 1]`. What it gives at a step is a function of the images, the
-// order and the step alone: a run resumed with Start sees what it would have seen uninterrupted.
+// Dataset feeds a Source to GoMLX's trainer: inputs float32 `[batch, channels, height, width]`,
+// normalised, labels int32 `[batch, 1]`; of images that are mixed (Augmentation.Mix), the labels are
+// targets float32 `[batch, classes]`, each summing to 1. What it gives at a step is a function of the
+// images, the order and the step alone: a run resumed with Start sees what it would have seen
+// uninterrupted. A batch is made by as many goroutines as may run at once, while the one before is in
+// use. A picture that cannot be read is an error of the batch that it is in.
 type Dataset struct {
-	images *Images
+	source feed
+	about  About
 	order  Order
 	passes atomic.Int64 // iterations begun since the start
 }
@@ -41,43 +46,56 @@ var (
 
 // Dataset returns the images as a GoMLX dataset. An order that holds no batch, or is out of range,
 // is an error.
-func (d *Images) Dataset(order Order) (*Dataset, error) {
+func (d *Images) Dataset(order Order) (*Dataset, error) { return newDataset(d, order) }
+
+// Dataset returns the pictures as a GoMLX dataset. An order that holds no batch, or is out of range,
+// is an error.
+func (p *Pictures) Dataset(order Order) (*Dataset, error) {
+	if err := p.Input.Validate(); err != nil {
+		return nil, err
+	}
+	return newDataset(p, order)
+}
+
+func newDataset(source feed, order Order) (*Dataset, error) {
+	about := source.About()
 	switch {
 	case order.BatchSize < 1:
 		return nil, fmt.Errorf("datasets: batch size \"%d\" is not positive: take 1 or more", order.BatchSize)
 	case order.Start < 0:
 		return nil, fmt.Errorf("datasets: step to start at \"%d\" is negative: take 0 or more", order.Start)
-	case d.Len() == 0:
-		return nil, fmt.Errorf("datasets: %s %s holds no images: take a larger part", d.Name, d.Split)
-	case order.DropRemainder && order.BatchSize > d.Len():
+	case source.Len() == 0:
+		return nil, fmt.Errorf("datasets: %s %s holds no images: take a larger part", about.Name, about.Split)
+	case order.DropRemainder && order.BatchSize > source.Len():
 		return nil, fmt.Errorf("datasets: batch size \"%d\" exceeds the %d images of %s %s: take a smaller one or keep the remainder",
-			order.BatchSize, d.Len(), d.Name, d.Split)
+			order.BatchSize, source.Len(), about.Name, about.Split)
 	}
 	if err := order.Augment.check(); err != nil {
 		return nil, err
 	}
-	return &Dataset{images: d, order: order}, nil
+	return &Dataset{source: source, about: about, order: order}, nil
 }
 
 // Tensor returns all images, normalised, as one tensor `[images, channels, height, width]`, float32.
 func (d *Images) Tensor() *tensors.Tensor {
-	pixels := make([]float32, len(d.Pixels))
-	d.normaliser()(pixels, d.Pixels)
-	return tensors.FromFlatDataAndDimensions(pixels, d.Len(), d.Channels, d.Height, d.Width)
+	all := Batch{Images: []float32{}}
+	for all = range d.Batches(0) {
+	}
+	return tensors.FromFlatDataAndDimensions(all.Images, d.Len(), d.Channels, d.Height, d.Width)
 }
 
 // Name returns the dataset's name and split; it implements train.Dataset.
-func (d *Dataset) Name() string { return d.images.Name + " " + string(d.images.Split) }
+func (d *Dataset) Name() string { return d.about.Name + " " + string(d.about.Split) }
 
 // ShortName returns the split; it implements train.HasShortName.
-func (d *Dataset) ShortName() string { return string(d.images.Split) }
+func (d *Dataset) ShortName() string { return string(d.about.Split) }
 
 // StepsPerEpoch returns the number of batches of an epoch.
 func (d *Dataset) StepsPerEpoch() int {
 	if d.order.DropRemainder {
-		return d.images.Len() / d.order.BatchSize
+		return d.source.Len() / d.order.BatchSize
 	}
-	return (d.images.Len() + d.order.BatchSize - 1) / d.order.BatchSize
+	return (d.source.Len() + d.order.BatchSize - 1) / d.order.BatchSize
 }
 
 // Iter yields batches; it implements train.Dataset. An endless dataset begins at Start each time.
@@ -101,14 +119,17 @@ func (d *Dataset) Iter() iter.Seq2[train.Batch, error] {
 func (d *Dataset) Reset() { d.passes.Store(0) }
 
 // epoch yields the batches of an epoch from a step on, and reports whether more are wanted.
-func (d *Dataset) epoch(epoch, step int, yield func(train.Batch, error) bool) bool {
-	indices := d.Indices(epoch)
-	normalise := d.images.normaliser()
-	scratch := make([]uint8, d.images.imageSize())
-	for ; step < d.StepsPerEpoch(); step++ {
-		start := step * d.order.BatchSize
-		end := min(start+d.order.BatchSize, len(indices))
-		if !yield(d.batch(epoch, indices[start:end], normalise, scratch), nil) {
+func (d *Dataset) epoch(epoch, first int, yield func(train.Batch, error) bool) bool {
+	indices, frame := d.Indices(epoch), d.source.frame()
+	for made, err := range ahead(context.Background(), d.StepsPerEpoch()-first, func(ctx context.Context, k int) (mixture, error) {
+		start := (first + k) * d.order.BatchSize
+		return d.batch(ctx, epoch, first+k, indices[start:min(start+d.order.BatchSize, len(indices))], frame)
+	}) {
+		if err != nil {
+			yield(train.Batch{}, err)
+			return false
+		}
+		if made.N > 0 && !yield(d.tensors(made), nil) {
 			return false
 		}
 	}
@@ -117,7 +138,7 @@ func (d *Dataset) epoch(epoch, step int, yield func(train.Batch, error) bool) bo
 
 // Indices returns the order in which an epoch, counted from 0, goes through the images.
 func (d *Dataset) Indices(epoch int) []int {
-	n := d.images.Len()
+	n := d.source.Len()
 	if d.order.Shuffle {
 		return permutation(n, newStream(d.order.Seed, purposeEpoch, uint64(epoch)))
 	}
@@ -128,24 +149,32 @@ func (d *Dataset) Indices(epoch int) []int {
 	return indices
 }
 
-// batch returns the images at the given indices as an epoch alters them; scratch holds one image.
-func (d *Dataset) batch(epoch int, indices []int, normalise func([]float32, []uint8), scratch []uint8) train.Batch {
-	size, order := d.images.imageSize(), d.order
-	inputs := make([]float32, len(indices)*size)
-	labels := make([]int32, len(indices))
-	for k, i := range indices {
-		image := d.images.pixels(i)
-		if order.Augment != (Augmentation{}) {
-			random := newStream(order.Seed, purposeAugment, uint64(epoch), uint64(i))
-			order.Augment.apply(scratch, image, d.images.Height, d.images.Width, random)
-			image = scratch
+// batch returns the images at the given indices as an epoch alters them.
+func (d *Dataset) batch(ctx context.Context, epoch, step int, indices []int, frame frame) (mixture, error) {
+	a, seed := d.order.Augment, d.order.Seed
+	batch, err := assemble(ctx, d.source, indices, a.ResizedCrop.on(), func(to []float32, image raster, i int) {
+		if a.ofImage() == (Augmentation{}) {
+			frame.normalise(to, image)
+			return
 		}
-		normalise(inputs[k*size:(k+1)*size], image)
-		labels[k] = d.images.Labels[i]
+		random := newStream(seed, purposeAugment, uint64(epoch), uint64(i))
+		frame.normalise(to, a.apply(image, frame, random))
+		a.eraseNoise(to, frame, random)
+	})
+	if err != nil || !a.Mix.on() {
+		return mixture{Batch: batch}, err
+	}
+	return a.Mix.apply(batch, d.about, newStream(seed, purposeMix, uint64(epoch), uint64(step))), nil
+}
+
+// tensors returns a batch as the trainer takes it.
+func (d *Dataset) tensors(m mixture) train.Batch {
+	labels := tensors.FromFlatDataAndDimensions(m.Labels, m.N, 1)
+	if m.targets != nil {
+		labels = tensors.FromFlatDataAndDimensions(m.targets, m.N, len(d.about.Classes))
 	}
 	return train.Batch{
-		Inputs: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(inputs,
-			len(indices), d.images.Channels, d.images.Height, d.images.Width)},
-		Labels: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(labels, len(indices), 1)},
+		Inputs: []*tensors.Tensor{tensors.FromFlatDataAndDimensions(m.Images, m.N, d.about.Channels, d.about.Height, d.about.Width)},
+		Labels: []*tensors.Tensor{labels},
 	}
 }

@@ -43,31 +43,37 @@ func (t Transform) Validate() error {
 // Apply returns the model's input, [channels, height, width]. Alpha is dropped, not blended. The
 // transform is one that Validate has no objection to; others may panic.
 func (t Transform) Apply(picture image.Image) []float32 {
+	values := make([]float32, t.Channels*t.Height*t.Width)
+	t.frame().normalise(values, t.raster(picture))
+	return values
+}
+
+func (t Transform) frame() frame {
+	mean, std := make([]float32, t.Channels), make([]float32, t.Channels)
+	for c := range mean {
+		mean[c], std[c] = float32(t.Mean[c]), float32(t.Std[c])
+	}
+	return newFrame(t.Height, t.Width, mean, std)
+}
+
+// raster is Apply before normalising.
+func (t Transform) raster(picture image.Image) raster {
 	from := newRaster(flatten(picture), t.Channels)
 	height, width := t.resized(from.height, from.width)
 	rows, top := centre(height, t.Height)
 	columns, left := centre(width, t.Width)
 	// Only what the crop keeps is computed, however long the picture is.
 	cropped := from.resample(rows, columns, Bicubic)
-
-	values := make([]float32, 0, t.Channels*t.Height*t.Width)
+	if cropped.height == t.Height && cropped.width == t.Width {
+		return cropped
+	}
+	to := newEmptyRaster(t.Channels, t.Height, t.Width)
 	for c, plane := range cropped.planes {
-		var normalised [256]float32
-		for value := range normalised {
-			normalised[value] = (float32(value)/255 - float32(t.Mean[c])) / float32(t.Std[c])
-		}
-		for y := range t.Height {
-			for x := range t.Width {
-				inside := y >= top && y < top+cropped.height && x >= left && x < left+cropped.width
-				var pixel uint8
-				if inside {
-					pixel = plane[(y-top)*cropped.width+x-left]
-				}
-				values = append(values, normalised[pixel])
-			}
+		for y := range cropped.height {
+			copy(to.planes[c][(top+y)*t.Width+left:], plane[y*cropped.width:][:cropped.width])
 		}
 	}
-	return values
+	return to
 }
 
 // resized returns the size that a picture has after resizing.
