@@ -22,14 +22,14 @@ const batchSize = 250
 // Study is what methods are compared on.
 type Study struct {
 	Model  *vit.Model
-	Images *datasets.Images
+	Images datasets.Source
 	// Progress, if set, hears how many of all classifications are done.
 	Progress func(done, total int)
 }
 
 // Run classifies the images under each method and returns a row for each, in order. A method that
 // does not fit the model is an error before anything runs.
-func Run(ctx context.Context, m *vit.Model, images *datasets.Images, methods ...fusion.Method) ([]result.Row, error) {
+func Run(ctx context.Context, m *vit.Model, images datasets.Source, methods ...fusion.Method) ([]result.Row, error) {
 	return Study{Model: m, Images: images}.Run(ctx, methods...)
 }
 
@@ -39,6 +39,7 @@ func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row,
 	if err != nil {
 		return nil, err
 	}
+	about := s.Images.About()
 	rows := make([]result.Row, len(methods))
 	for i, method := range methods {
 		count, err := flops.Of(s.Model.Config, method)
@@ -50,8 +51,8 @@ func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row,
 			return nil, fmt.Errorf("ablation: %w", err)
 		}
 		rows[i] = result.Row{
-			Model: s.Model.Name, Method: method.Name(), Fusion: setting, Dataset: s.Images.Name, Split: string(s.Images.Split),
-			Samples: s.Images.Len(), Backend: accel.Name(backend), GMACs: count.GMACs,
+			Model: s.Model.Name, Method: method.Name(), Fusion: setting, Dataset: about.Name, Split: string(about.Split),
+			Backend: accel.Name(backend), GMACs: count.GMACs,
 		}
 	}
 	for i, method := range methods {
@@ -69,7 +70,7 @@ func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row,
 		if err != nil {
 			return nil, err
 		}
-		rows[i].AccuracyTop1 = tally.accuracy()
+		rows[i].Samples, rows[i].AccuracyTop1 = tally.images, tally.accuracy()
 		if rows[i].Tokens, rows[i].GMACs, err = tally.cost(); err != nil {
 			return nil, err
 		}
@@ -78,7 +79,7 @@ func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row,
 }
 
 // Accuracy is the share of images, in [0, 1], whose label has the highest logit.
-func Accuracy(ctx context.Context, c *vit.Classifier, images *datasets.Images, batch int) (float64, error) {
+func Accuracy(ctx context.Context, c *vit.Classifier, images datasets.Source, batch int) (float64, error) {
 	tally := newTally(c)
 	if err := tally.run(ctx, images, batch, func(int) {}); err != nil {
 		return 0, err

@@ -1,8 +1,14 @@
 package ablation_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"tokenfuse/datasets"
@@ -84,5 +90,48 @@ func TestMisfit(t *testing.T) {
 	m, images := study(t)
 	if _, err := ablation.Run(t.Context(), m, images, fusion.MCTF{R: 3, Layers: []int{9}}); err == nil {
 		t.Error("a layer that the model lacks was accepted")
+	}
+}
+
+// TestPictures: the same images out of files are classified the same; of what is left out, nothing is
+// counted.
+func TestPictures(t *testing.T) {
+	m, images := study(t)
+	want, err := ablation.Run(t.Context(), m, images, fusion.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for i := range images.Len() {
+		var file bytes.Buffer
+		if err := png.Encode(&file, images.Image(i)); err != nil {
+			t.Fatal(err)
+		}
+		class := filepath.Join(dir, strconv.Itoa(images.Label(i)))
+		if err := os.MkdirAll(class, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(class, strconv.Itoa(i)+".png"), file.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "0", "broken.png"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	half := []float64{0.5, 0.5, 0.5}
+	pictures, err := datasets.Folder(dir, datasets.Test, datasets.Transform{Height: 16, Width: 16, Channels: 3, Mean: half, Std: half})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ablation.Run(t.Context(), m, pictures, fusion.None{}); err == nil || !strings.Contains(err.Error(), "broken.png") {
+		t.Errorf("error %v does not name the broken file", err)
+	}
+	pictures.SkipBroken = true
+	got, err := ablation.Run(t.Context(), m, pictures, fusion.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].AccuracyTop1 != want[0].AccuracyTop1 || got[0].Samples != 20 || got[0].Split != "test" {
+		t.Errorf("%+v, want the accuracy of %+v", got[0], want[0])
 	}
 }

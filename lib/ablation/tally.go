@@ -30,20 +30,21 @@ type trajectory struct {
 
 func newTally(c *vit.Classifier) *tally { return &tally{classifier: c, known: map[string]int{}} }
 
-func (t *tally) run(ctx context.Context, images *datasets.Images, batch int, progress func(done int)) error {
-	if images.Len() == 0 {
-		return fmt.Errorf("ablation: no images to classify")
-	}
-	for b := range images.Batches(batch) {
-		if err := ctx.Err(); err != nil {
+func (t *tally) run(ctx context.Context, images datasets.Source, batch int, progress func(done int)) error {
+	about := images.About()
+	for b, err := range images.Stream(ctx, batch) {
+		if err != nil {
 			return err
 		}
-		logits, counts, err := t.classifier.Classify(tensors.FromFlatDataAndDimensions(b.Images, b.N, images.Channels, images.Height, images.Width))
+		logits, counts, err := t.classifier.Classify(tensors.FromFlatDataAndDimensions(b.Images, b.N, about.Channels, about.Height, about.Width))
 		if err != nil {
 			return err
 		}
 		t.add(b.Labels, tensors.MustCopyFlatData[float32](logits), tensors.MustCopyFlatData[float32](counts))
 		progress(t.images)
+	}
+	if t.images == 0 {
+		return fmt.Errorf("ablation: no images to classify")
 	}
 	return nil
 }

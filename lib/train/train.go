@@ -33,7 +33,7 @@ import (
 type Options struct {
 	Dir         string // of checkpoints and log
 	Backend     compute.Backend
-	Train, Test *datasets.Images
+	Train, Test datasets.Source
 	// Method, if set, takes the place of the recipe's fusion: a method of one's own, which JSON cannot
 	// tell.
 	Method fusion.Method
