@@ -8,7 +8,7 @@ import (
 )
 
 // Augmentation alters training images at random, each in its own way in each epoch. The zero value
-// alters nothing; DeiT is what vision transformers are commonly trained with on ImageNet. In order:
+// alters nothing; DeiTAugmentation is what vision transformers are commonly trained with on ImageNet. In order:
 // ResizedCrop, Crop, Flip, RandAugment, Erase, then, on normalised values, EraseNoise and Mix. All of
 // it depends on (seed, epoch, index) alone, that of Mix on (seed, epoch, step).
 type Augmentation struct {
@@ -32,12 +32,12 @@ type Augmentation struct {
 	Mix Mix
 }
 
-// DeiT returns the augmentation of DeiT (arXiv 2012.12877, table 9; timm's rand-m9-mstd0.5-inc1): random
+// DeiTAugmentation returns the augmentation of DeiT (arXiv 2012.12877, table 9; timm's rand-m9-mstd0.5-inc1): random
 // resized crop, flip, RandAugment 9/0.5, erasing 0.25, mixup 0.8, cutmix 1.0. (DeiT's repeated
 // augmentation is one of the order in which images come, and not part of this.)
-func DeiT() Augmentation {
+func DeiTAugmentation() Augmentation {
 	return Augmentation{
-		ResizedCrop: Inception(), Flip: true, RandAugment: RandAugment{Operations: 2, Magnitude: 9, Deviation: 0.5},
+		ResizedCrop: InceptionCrop(), Flip: true, RandAugment: RandAugment{Operations: 2, Magnitude: 9, Deviation: 0.5},
 		EraseNoise: 0.25, Mix: Mix{Mixup: 0.8, CutMix: 1.0},
 	}
 }

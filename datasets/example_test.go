@@ -1,8 +1,11 @@
 package datasets_test
 
 import (
+	"context"
 	"fmt"
 	"log"
+	"os"
+	"path/filepath"
 
 	"tokenfuse/datasets"
 )
@@ -32,6 +35,96 @@ func ExampleFashionMNIST() {
 		log.Fatal(err)
 	}
 	fmt.Println(data, "beginning with an", data.ClassName(0))
+}
+
+// A folder of one's own may hold any number of images; without From they are found or downloaded.
+func ExampleCIFAR10() {
+	folder, err := os.MkdirTemp("", "cifar")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	// Three images of the binary version: a label, then 32x32 bytes each of red, green and blue.
+	var records []byte
+	for _, label := range []byte{3, 8, 8} {
+		records = append(append(records, label), make([]byte, 3*32*32)...)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "test_batch.bin"), records, 0o644); err != nil {
+		log.Fatal(err)
+	}
+	data, err := datasets.CIFAR10(datasets.Test, datasets.From(folder))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(data)
+	for i := range data.Len() {
+		fmt.Println(data.Label(i), data.ClassName(i))
+	}
+	// Output:
+	// cifar10 test: 3 images, 32x32x3, 10 classes
+	// 3 cat
+	// 8 ship
+	// 8 ship
+}
+
+func ExampleFolder() {
+	dir, err := os.MkdirTemp("", "pictures")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	// As ImageNet: val/CLASS/FILE.
+	for _, path := range []string{"val/n01440764/1.JPEG", "val/n01440764/2.JPEG", "val/n01443537/1.JPEG"} {
+		path = filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			log.Fatal(err)
+		}
+		photo, err := os.ReadFile("testdata/420.jpg")
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := os.WriteFile(path, photo, 0o644); err != nil {
+			log.Fatal(err)
+		}
+	}
+	data, err := datasets.Folder(dir, datasets.Validation, datasets.Transform{
+		Resize: 256, Height: 224, Width: 224, Channels: 3,
+		Mean: []float64{0.485, 0.456, 0.406}, Std: []float64{0.229, 0.224, 0.225},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(data.Len(), "pictures of", data.Classes)
+	for batch, err := range data.Stream(context.Background(), 2) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(batch.N, "images,", len(batch.Images), "values, labels", batch.Labels)
+	}
+	// Output:
+	// 3 pictures of [n01440764 n01443537]
+	// 2 images, 301056 values, labels [0 0]
+	// 1 images, 150528 values, labels [1]
+}
+
+// Mixed images have mixed labels: targets of all classes.
+func ExampleDeiTAugmentation() {
+	data, err := datasets.Shapes(8, 32, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	feed, err := data.Dataset(datasets.Order{BatchSize: 8, Seed: 1, Augment: datasets.DeiTAugmentation()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for batch, err := range feed.Iter() {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(batch.Inputs[0].Shape(), batch.Labels[0].Shape())
+	}
+	// Output:
+	// (Float32)[8, 3, 32, 32] (Float32)[8, 4]
 }
 
 func ExampleImages_Holdout() {

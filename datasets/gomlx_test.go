@@ -216,7 +216,7 @@ func TestDeiTResumes(t *testing.T) {
 	}
 	for name, source := range map[string]Source{"images": shapesOf(10, 8, 1), "pictures": pictures} {
 		t.Run(name, func(t *testing.T) {
-			order := Order{BatchSize: 4, Shuffle: true, Seed: 7, Endless: true, DropRemainder: true, Augment: DeiT()}
+			order := Order{BatchSize: 4, Shuffle: true, Seed: 7, Endless: true, DropRemainder: true, Augment: DeiTAugmentation()}
 			want := take(t, datasetOf(t, source, order), 7)
 			classes := len(source.About().Classes)
 			for step, batch := range want {

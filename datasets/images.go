@@ -1,9 +1,15 @@
-// Package datasets holds labelled images as plain values: Fashion-MNIST, found on the machine or
-// downloaded and verified (FashionMNIST), and small generated ones (Shapes). Images gives them out
-// as Go images, as normalised float32 batches, and as a GoMLX dataset for training whose order and
-// augmentation depend on (seed, epoch, index) alone, so that a run can resume where it stopped.
+// Package datasets holds labelled images: Fashion-MNIST, CIFAR-10 and CIFAR-100, found on the machine or
+// downloaded and verified (FashionMNIST, CIFAR10, CIFAR100), picture files in ImageNet's layout (Folder),
+// and small generated ones (Shapes).
 //
-//	data, err := datasets.FashionMNIST(datasets.Test)
+// Images are in memory as plain values, Pictures are decoded when they are asked for; both are a
+// [Source]. A source gives them out as normalised float32 batches, and as a GoMLX dataset for training
+// whose order and [Augmentation] depend on (seed, epoch, index) alone, so that a run can resume where it
+// stopped. What is made of pixels is what Pillow makes of them: resizing (Transform, ResizedCrop),
+// RandAugment.
+//
+//	data, err := datasets.CIFAR10(datasets.Test)
+//	data, err := datasets.Folder("imagenet", datasets.Validation, input)
 package datasets
 
 import (

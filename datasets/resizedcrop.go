@@ -15,8 +15,8 @@ type ResizedCrop struct {
 	MinRatio, MaxRatio float64
 }
 
-// Inception returns the bounds in common use: 0.08 to 1 of the area, ratios of 3/4 to 4/3.
-func Inception() ResizedCrop {
+// InceptionCrop returns the bounds in common use: 0.08 to 1 of the area, ratios of 3/4 to 4/3.
+func InceptionCrop() ResizedCrop {
 	return ResizedCrop{MinScale: 0.08, MaxScale: 1, MinRatio: 3.0 / 4, MaxRatio: 4.0 / 3}
 }
 

@@ -16,7 +16,7 @@ func TestResizedCropIsPillows(t *testing.T) {
 }
 
 func TestResizedCropPart(t *testing.T) {
-	crop := Inception()
+	crop := InceptionCrop()
 	least, most := 1.0, 0.0
 	for seed := range uint64(2000) {
 		top, left, h, w := crop.part(300, 400, newStream(seed))
@@ -44,7 +44,7 @@ func TestResizedCropOfLongImages(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			whole := Inception()
+			whole := InceptionCrop()
 			whole.MinScale = 1 // so that nothing smaller is drawn
 			top, left, h, w := whole.part(test.height, test.width, newStream(1))
 			if top != test.top || left != test.left || h != test.h || w != test.w {
@@ -60,11 +60,11 @@ func TestResizedCropCheck(t *testing.T) {
 		`scales "0.08" to "1.5"`: func(c *ResizedCrop) { c.MaxScale = 1.5 },
 		`ratios "2" to "1`:       func(c *ResizedCrop) { c.MinRatio = 2 },
 	} {
-		crop := Inception()
+		crop := InceptionCrop()
 		change(&crop)
 		checkError(t, Augmentation{ResizedCrop: crop}.check(), want)
 	}
-	if err := DeiT().check(); err != nil {
+	if err := DeiTAugmentation().check(); err != nil {
 		t.Error(err)
 	}
 }
