@@ -120,7 +120,7 @@ func (r raster) greyed() raster {
 
 // grey returns the luma of a pixel.
 func (r raster) grey(p int) uint8 {
-	if len(r.planes) == 1 {
+	if len(r.planes) < 3 {
 		return r.planes[0][p]
 	}
 	return luma(r.planes[0][p], r.planes[1][p], r.planes[2][p])

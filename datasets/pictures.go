@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// Pictures is a dataset of labelled picture files, decoded when they are asked for, as many at a time
+// Pictures is a dataset of labelled picture files, as Folder returns it, decoded when they are asked for, as many at a time
 // as there are processors: ImageNet does not fit in memory. Its fields may be changed before it is
 // used; it is then safe for use by several goroutines.
 type Pictures struct {
@@ -97,6 +97,9 @@ func (p *Pictures) Shuffled(seed uint64) *Pictures {
 // Broken returns the paths of the files that were left out so far, sorted: of these pictures and of
 // those that they were taken from (First, Subset, Shuffled).
 func (p *Pictures) Broken() []string {
+	if p.broken == nil {
+		return nil
+	}
 	p.broken.Lock()
 	defer p.broken.Unlock()
 	return slices.Sorted(maps.Keys(p.broken.paths))
