@@ -22,9 +22,11 @@ type Recipe struct {
 	WarmUpEpochs   float64         `json:"warm_up_epochs"`
 	WeightDecay    float64         `json:"weight_decay"`
 	LabelSmoothing float64         `json:"label_smoothing"`
-	Crop           int             `json:"crop"`  // pixels by which images shift
-	Flip           bool            `json:"flip"`  // left to right
-	Erase          float64         `json:"erase"` // probability of random erasing
+	Crop           int             `json:"crop"`             // pixels by which images shift
+	Flip           bool            `json:"flip"`             // left to right
+	Erase          float64         `json:"erase"`            // probability of random erasing
+	Mixup          float64         `json:"mixup,omitempty"`  // strength of mixup, DeiT's is 0.8
+	CutMix         float64         `json:"cutmix,omitempty"` // strength of cutmix, DeiT's is 1
 	Seed           int64           `json:"seed"`
 	InitialWeights string          `json:"initial_weights,omitempty"` // safetensors to go on from instead of random weights
 	Fusion         json.RawMessage `json:"fusion,omitempty"`          // FUSION.json, in training too
@@ -74,7 +76,9 @@ func (r Recipe) Validate() error {
 		within("weight_decay", r.WeightDecay, 0, 100),
 		within("label_smoothing", r.LabelSmoothing, 0, 1),
 		within("crop", float64(r.Crop), 0, 1e4),
-		within("erase", r.Erase, 0, 1))
+		within("erase", r.Erase, 0, 1),
+		within("mixup", r.Mixup, 0, 100),
+		within("cutmix", r.CutMix, 0, 100))
 }
 
 func (r Recipe) method() (fusion.Method, error) {
@@ -87,6 +91,7 @@ func (r Recipe) method() (fusion.Method, error) {
 func (r Recipe) order(start int) datasets.Order {
 	return datasets.Order{
 		BatchSize: r.BatchSize, Shuffle: true, Seed: uint64(r.Seed), DropRemainder: true, Endless: true, Start: start,
-		Augment: datasets.Augmentation{Crop: r.Crop, Flip: r.Flip, Erase: r.Erase},
+		Augment: datasets.Augmentation{Crop: r.Crop, Flip: r.Flip, Erase: r.Erase,
+			Mix: datasets.Mix{Mixup: r.Mixup, CutMix: r.CutMix}},
 	}
 }

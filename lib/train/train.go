@@ -73,6 +73,9 @@ func Run(ctx context.Context, r Recipe, o Options) (*vit.Model, float64, error) 
 	if err != nil {
 		return nil, 0, err
 	}
+	if classes := len(o.Train.About().Classes); classes > config.Classes || r.Mixup+r.CutMix > 0 && classes != config.Classes {
+		return nil, 0, fmt.Errorf("train: %s has %d classes, the images have %d", r.Model, config.Classes, classes)
+	}
 	m, err := r.start(config)
 	if err != nil {
 		return nil, 0, err
@@ -199,12 +202,16 @@ func (s *session) trainer(steps, warmUp int) *train.Trainer {
 	return train.NewTrainer(s.Backend, s.model.Store(), forward, crossEntropy(s.config.Classes, s.LabelSmoothing), adamW, nil, nil)
 }
 
-// crossEntropy is the mean cross entropy of logits [batch, classes] with labels [batch, 1], of which a
-// share is spread evenly over all classes (label smoothing, arXiv 1512.00567, section 7).
+// crossEntropy is the mean cross entropy of logits [batch, classes] with labels [batch, 1], or with
+// targets [batch, classes] of mixed images, of which a share is spread evenly over all classes (label
+// smoothing, arXiv 1512.00567, section 7).
 func crossEntropy(classes int, smoothing float64) train.LossFn {
 	return func(labels, predictions []*Node) *Node {
 		logProbability := LogSoftmax(predictions[0], -1)
-		target := OneHot(Squeeze(labels[0], -1), classes, predictions[0].DType())
+		target := labels[0]
+		if !target.DType().IsFloat() {
+			target = OneHot(Squeeze(target, -1), classes, predictions[0].DType())
+		}
 		target = AddScalar(MulScalar(target, 1-smoothing), smoothing/float64(classes))
 		return Neg(ReduceAllMean(ReduceSum(Mul(target, logProbability), -1)))
 	}

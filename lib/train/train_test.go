@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +26,7 @@ func images(t *testing.T, n int) *datasets.Images {
 		t.Fatal(err)
 	}
 	grey := *shapes
+	grey.Classes = append(slices.Clone(shapes.Classes), "4", "5", "6", "7", "8", "9") // as many as the model has
 	grey.Channels, grey.Mean, grey.Std = 1, []float32{0.5}, []float32{0.5}
 	grey.Pixels = nil
 	for i := range n {
@@ -152,13 +155,19 @@ func saved(t *testing.T, m *vit.Model) []byte {
 	return data
 }
 
-// TestLearns: the loss falls.
+// TestLearns: the loss falls, of images as they are and of mixed ones.
 func TestLearns(t *testing.T) {
+	for _, mix := range []float64{0, 0.2} {
+		t.Run(fmt.Sprintf("mix=%v", mix), func(t *testing.T) { learns(t, mix) })
+	}
+}
+
+func learns(t *testing.T, mix float64) {
 	var losses []float64
 	o := options(t, t.TempDir())
 	o.Progress = func(p train.Progress) { losses = append(losses, p.Loss) }
 	r := recipe()
-	r.Epochs = 6
+	r.Epochs, r.Mixup, r.CutMix = 6, mix, mix
 	if _, _, err := train.Run(t.Context(), r, o); err != nil {
 		t.Fatal(err)
 	}
