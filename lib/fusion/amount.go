@@ -98,6 +98,18 @@ func (r amounts) validate(name string, layers int, low, high float64) error {
 	return nil
 }
 
+// everyLayer returns a list of layers in which nil stands for all of them.
+func everyLayer(layers []int, depth int) []int {
+	if layers != nil {
+		return layers
+	}
+	all := make([]int, depth)
+	for l := range all {
+		all[l] = l
+	}
+	return all
+}
+
 // validateLayers checks a list of layer numbers against a depth; depth 0 means not known yet.
 func validateLayers(layers []int, depth int) error {
 	for i, l := range layers {

@@ -59,6 +59,9 @@ func Methods() []Description {
 		{Name: "sinkhorn", Kind: Learned, Defaults: `{"method":"sinkhorn","keep_rate":0.7,"layers":[3,6,9],"eps":1,"iterations":3}`,
 			Paper:   "Haurum et al. 2023, arXiv 2308.04657",
 			Summary: "share the tokens out among learned centres by optimal transport", parse: parseSinkhorn},
+		{Name: "pitome", Kind: Fusing, Defaults: `{"method":"pitome","keep_rate":0.9125,"layers":[0,1,2,3,4,5,6,7,8,9,10,11],"margin":0.75,"bipartite_layers":[0,1,2,3,4,5],"proportional_attention":false}`,
+			Paper:   "Tran et al. 2024, arXiv 2405.16148",
+			Summary: "protect isolated tokens by their energy, merge the others", parse: parsePiToMe},
 	}
 }
 
@@ -120,7 +123,7 @@ func ParseSpec(spec string) (Method, error) {
 	}
 	for key, list := range lists {
 		var value any = list
-		if len(list) == 1 && key != "layers" {
+		if len(list) == 1 && !strings.HasSuffix(key, "layers") {
 			value = list[0]
 		}
 		if outer, inner, ok := strings.Cut(key, "."); ok {

@@ -36,6 +36,12 @@ func TestParse(t *testing.T) {
 		"sinkhorn":        {"sinkhorn", `{"method":"sinkhorn","keep_rate":0.7,"layers":[3,6,9],"eps":1,"iterations":3}`},
 		"sinkhorn sharp":  {"sinkhorn:eps=0.05,iterations=10,layers=2", `{"method":"sinkhorn","keep_rate":0.7,"layers":[2],"eps":0.05,"iterations":10}`},
 		"none":            {"none", `{"method":"none"}`},
+		"pitome": {"pitome",
+			`{"method":"pitome","keep_rate":0.9125,"margin":0.75,"proportional_attention":false}`},
+		"pitome per layer": {"pitome:keep_rate=0.9,0.8,layers=1,2,margin=0.9,bipartite_layers=1,proportional_attention=true",
+			`{"method":"pitome","keep_rate":[0.9,0.8],"layers":[1,2],"margin":0.9,"bipartite_layers":[1],"proportional_attention":true}`},
+		"pitome, the paper's": {`{"method":"pitome","bipartite_layers":[]}`,
+			`{"method":"pitome","keep_rate":0.9125,"margin":0.75,"bipartite_layers":[],"proportional_attention":false}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			method, err := fusion.Parse(c.text)
@@ -78,6 +84,10 @@ func TestParseErrors(t *testing.T) {
 		"set twice":          {"mctf:r=4,r=5", "sets r twice"},
 		"tome ratio":         {"tome:r=0.5", "r is 0.5, want a count"},
 		"keep rate":          {"evit:keep_rate=2", "keep_rate is 2, want 0 to 1"},
+		"pitome keep rate":   {"pitome:keep_rate=1.5", "keep_rate is 1.5, want 0 to 1"},
+		"pitome rates":       {"pitome:keep_rate=0.9,0.8,layers=1", "keep_rate has 2 values for 1 layers"},
+		"pitome margin":      {"pitome:margin=0", "margin is 0, want above 0 up to 1"},
+		"pitome layer twice": {"pitome:bipartite_layers=1,1", "layer 1 is named twice"},
 		"a list for a word":  {"mctf:pooling=max,mean", "pooling is a array, want a string"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,6 +129,14 @@ func TestStep(t *testing.T) {
 		"tome falls to nothing":         {"tome:r.r=6,r.inflection=-1", 3, 197, 1, 197},
 		"evit keeps, and one more":      {"evit:keep_rate=0.7,layers=1", 1, 65, 1, 47},
 		"evit drops":                    {"evit:keep_rate=0.7,layers=1,fuse_inattentive=false", 1, 65, 1, 46},
+		"pitome":                        {"pitome:keep_rate=0.9", 1, 197, 1, 178},
+		"pitome, half at most":          {"pitome:keep_rate=0.1", 1, 40, 1, 21},
+		"pitome keeps all":              {"pitome:keep_rate=1", 1, 40, 1, 40},
+		"pitome, too few for its rate":  {"pitome:keep_rate=0.9", 1, 10, 1, 10},
+		"pitome, one patch":             {"pitome:keep_rate=0", 1, 2, 1, 2},
+		"pitome, only protected":        {"pitome:keep_rate=0", 1, 2, 2, 2},
+		"pitome, not its layer":         {"pitome:keep_rate=0.5,layers=2", 1, 40, 1, 40},
+		"pitome, rate of its layer":     {"pitome:keep_rate=0.5,0.75,layers=1,2", 2, 41, 1, 31},
 		"evit keeps all":                {"evit:keep_rate=1,layers=1", 1, 65, 1, 65},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -149,6 +167,8 @@ func TestStepErrors(t *testing.T) {
 		"a layer the model lacks": {fusion.MCTF{R: 4, Layers: []int{4}}, "layer 4 of a model with 4 layers"},
 		"r per missing layer":     {fusion.MCTF{RPerLayer: []float64{1, 2}}, "r has 2 values for 3 layers"},
 		"too many r":              {fusion.ToMe{RPerLayer: []int{1, 2, 3, 4, 5}}, "r has 5 values for a model with 4 layers"},
+		"rates per missing layer": {fusion.PiToMe{KeepRatePerLayer: []float64{0.9, 0.8}}, "keep_rate has 2 values for 4 layers"},
+		"a layer pitome lacks":    {fusion.PiToMe{BipartiteLayers: []int{7}}, "layer 7 of a model with 4 layers"},
 		"no class token":          {fusion.EViT{KeepRate: 0.5, Layers: []int{0}}, "which this model does not have"},
 	} {
 		t.Run(name, func(t *testing.T) {
