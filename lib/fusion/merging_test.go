@@ -229,7 +229,7 @@ func TestMergingCost(t *testing.T) {
 		method fusion.Method
 		macs   int
 	}{
-		{fusion.PiToMe{KeepRate: 0.9}, 196 * 196 * 64},
+		{fusion.PiToMe{KeepRate: 0.9}, 196 * 196 * 64}, {fusion.ToFu{R: 8}, 99 * 98 * 64},
 	} {
 		step, err := c.method.Step(at)
 		if err != nil {
@@ -247,7 +247,7 @@ func TestMergingAlone(t *testing.T) {
 	all := images{randomImage(rng, 17), randomImage(rng, 17), randomImage(rng, 17)}
 	for name, backend := range backends(t) {
 		for _, method := range []fusion.Method{
-			fusion.PiToMe{KeepRate: 0.7},
+			fusion.PiToMe{KeepRate: 0.7}, fusion.ToFu{R: 5}, fusion.ToFu{R: 5, PruneLayers: []int{}},
 		} {
 			if name != "go" && method.Name() == "tofu" {
 				continue // XLA takes long to compile, and ToFu's choices are ToMe's

@@ -62,6 +62,9 @@ func Methods() []Description {
 		{Name: "pitome", Kind: Fusing, Defaults: `{"method":"pitome","keep_rate":0.9125,"layers":[0,1,2,3,4,5,6,7,8,9,10,11],"margin":0.75,"bipartite_layers":[0,1,2,3,4,5],"proportional_attention":false}`,
 			Paper:   "Tran et al. 2024, arXiv 2405.16148",
 			Summary: "protect isolated tokens by their energy, merge the others", parse: parsePiToMe},
+		{Name: "tofu", Kind: Fusing, Defaults: `{"method":"tofu","r":8,"prune_layers":[0,1,2,3,4,5,6],"proportional_attention":false}`,
+			Paper:   "Kim et al. 2024, arXiv 2312.01026",
+			Summary: "prune in early layers, merge with the norm kept in late ones", parse: parseToFu},
 	}
 }
 

@@ -42,6 +42,10 @@ func TestParse(t *testing.T) {
 			`{"method":"pitome","keep_rate":[0.9,0.8],"layers":[1,2],"margin":0.9,"bipartite_layers":[1],"proportional_attention":true}`},
 		"pitome, the paper's": {`{"method":"pitome","bipartite_layers":[]}`,
 			`{"method":"pitome","keep_rate":0.9125,"margin":0.75,"bipartite_layers":[],"proportional_attention":false}`},
+		"tofu": {"tofu", `{"method":"tofu","r":8,"proportional_attention":false}`},
+		"tofu list": {"tofu:r=4,2,prune_layers=0-1,proportional_attention=true",
+			`{"method":"tofu","r":[4,2],"prune_layers":[0,1],"proportional_attention":true}`},
+		"tofu without pruning": {`{"method":"tofu","prune_layers":[]}`, `{"method":"tofu","r":8,"prune_layers":[],"proportional_attention":false}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			method, err := fusion.Parse(c.text)
@@ -88,6 +92,9 @@ func TestParseErrors(t *testing.T) {
 		"pitome rates":       {"pitome:keep_rate=0.9,0.8,layers=1", "keep_rate has 2 values for 1 layers"},
 		"pitome margin":      {"pitome:margin=0", "margin is 0, want above 0 up to 1"},
 		"pitome layer twice": {"pitome:bipartite_layers=1,1", "layer 1 is named twice"},
+		"tofu ratio":         {"tofu:r=0.5", "r is 0.5, want a count, or a list"},
+		"tofu negative":      {"tofu:r=-1", "r is -1, want 0 or above"},
+		"tofu layer":         {`{"method":"tofu","prune_layers":[-1]}`, "layer -1: layers count from 0"},
 		"a list for a word":  {"mctf:pooling=max,mean", "pooling is a array, want a string"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,6 +144,9 @@ func TestStep(t *testing.T) {
 		"pitome, only protected":        {"pitome:keep_rate=0", 1, 2, 2, 2},
 		"pitome, not its layer":         {"pitome:keep_rate=0.5,layers=2", 1, 40, 1, 40},
 		"pitome, rate of its layer":     {"pitome:keep_rate=0.5,0.75,layers=1,2", 2, 41, 1, 31},
+		"tofu":                          {"tofu", 1, 197, 1, 189},
+		"tofu, half at most":            {"tofu:r=20", 1, 27, 2, 15},
+		"tofu, beyond the list":         {"tofu:r=4,2", 2, 27, 2, 27},
 		"evit keeps all":                {"evit:keep_rate=1,layers=1", 1, 65, 1, 65},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -169,6 +179,7 @@ func TestStepErrors(t *testing.T) {
 		"too many r":              {fusion.ToMe{RPerLayer: []int{1, 2, 3, 4, 5}}, "r has 5 values for a model with 4 layers"},
 		"rates per missing layer": {fusion.PiToMe{KeepRatePerLayer: []float64{0.9, 0.8}}, "keep_rate has 2 values for 4 layers"},
 		"a layer pitome lacks":    {fusion.PiToMe{BipartiteLayers: []int{7}}, "layer 7 of a model with 4 layers"},
+		"a layer tofu lacks":      {fusion.ToFu{PruneLayers: []int{4}}, "layer 4 of a model with 4 layers"},
 		"no class token":          {fusion.EViT{KeepRate: 0.5, Layers: []int{0}}, "which this model does not have"},
 	} {
 		t.Run(name, func(t *testing.T) {
