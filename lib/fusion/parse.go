@@ -65,6 +65,9 @@ func Methods() []Description {
 		{Name: "tofu", Kind: Fusing, Defaults: `{"method":"tofu","r":8,"prune_layers":[0,1,2,3,4,5,6],"proportional_attention":false}`,
 			Paper:   "Kim et al. 2024, arXiv 2312.01026",
 			Summary: "prune in early layers, merge with the norm kept in late ones", parse: parseToFu},
+		{Name: "atm", Kind: Adaptive, Defaults: `{"method":"atm","alpha":0.95,"beta":0.02,"theta_min":0.7,"layers":[0,1,2,3,4,5,6,7,8,9,10,11],"size_layers":[8,9,10,11],"proportional_attention":true}`,
+			Paper:   "Lee and Choi 2025, arXiv 2505.15160",
+			Summary: "merge what is more similar than the layer's threshold, image by image", parse: parseATM},
 	}
 }
 

@@ -46,6 +46,9 @@ func TestParse(t *testing.T) {
 		"tofu list": {"tofu:r=4,2,prune_layers=0-1,proportional_attention=true",
 			`{"method":"tofu","r":[4,2],"prune_layers":[0,1],"proportional_attention":true}`},
 		"tofu without pruning": {`{"method":"tofu","prune_layers":[]}`, `{"method":"tofu","r":8,"prune_layers":[],"proportional_attention":false}`},
+		"atm":                  {"atm", `{"method":"atm","alpha":0.95,"beta":0.02,"theta_min":0.7,"proportional_attention":true}`},
+		"atm, all fields": {"atm:alpha=0.9,beta=0,theta_min=0.5,layers=1,2,size_layers=2,proportional_attention=false",
+			`{"method":"atm","alpha":0.9,"beta":0,"theta_min":0.5,"layers":[1,2],"size_layers":[2],"proportional_attention":false}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			method, err := fusion.Parse(c.text)
@@ -95,6 +98,10 @@ func TestParseErrors(t *testing.T) {
 		"tofu ratio":         {"tofu:r=0.5", "r is 0.5, want a count, or a list"},
 		"tofu negative":      {"tofu:r=-1", "r is -1, want 0 or above"},
 		"tofu layer":         {`{"method":"tofu","prune_layers":[-1]}`, "layer -1: layers count from 0"},
+		"atm alpha":          {"atm:alpha=0", "alpha is 0, want the first layer's threshold"},
+		"atm beta":           {"atm:beta=-1", "beta is -1, want 0"},
+		"atm theta":          {"atm:theta_min=2", "theta_min is 2, want -1 to 1"},
+		"atm r":              {"atm:r=4", `unknown field "r": known are method, alpha, beta`},
 		"a list for a word":  {"mctf:pooling=max,mean", "pooling is a array, want a string"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -147,6 +154,7 @@ func TestStep(t *testing.T) {
 		"tofu":                          {"tofu", 1, 197, 1, 189},
 		"tofu, half at most":            {"tofu:r=20", 1, 27, 2, 15},
 		"tofu, beyond the list":         {"tofu:r=4,2", 2, 27, 2, 27},
+		"atm, at most all":              {"atm", 1, 197, 1, 197},
 		"evit keeps all":                {"evit:keep_rate=1,layers=1", 1, 65, 1, 65},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -180,6 +188,8 @@ func TestStepErrors(t *testing.T) {
 		"rates per missing layer": {fusion.PiToMe{KeepRatePerLayer: []float64{0.9, 0.8}}, "keep_rate has 2 values for 4 layers"},
 		"a layer pitome lacks":    {fusion.PiToMe{BipartiteLayers: []int{7}}, "layer 7 of a model with 4 layers"},
 		"a layer tofu lacks":      {fusion.ToFu{PruneLayers: []int{4}}, "layer 4 of a model with 4 layers"},
+		"a layer atm lacks":       {fusion.ATM{Alpha: 0.9, SizeLayers: []int{4}}, "layer 4 of a model with 4 layers"},
+		"atm without a threshold": {fusion.ATM{}, "alpha is 0, want"},
 		"no class token":          {fusion.EViT{KeepRate: 0.5, Layers: []int{0}}, "which this model does not have"},
 	} {
 		t.Run(name, func(t *testing.T) {
