@@ -230,7 +230,7 @@ func TestMergingCost(t *testing.T) {
 		macs   int
 	}{
 		{fusion.PiToMe{KeepRate: 0.9}, 196 * 196 * 64}, {fusion.ToFu{R: 8}, 99 * 98 * 64},
-		{fusion.ATM{Alpha: 0.9}, 99 * 98 * 64},
+		{fusion.ATM{Alpha: 0.9}, 99 * 98 * 64}, {fusion.RandomFusion{R: 8}, 0},
 	} {
 		step, err := c.method.Step(at)
 		if err != nil {
@@ -249,7 +249,7 @@ func TestMergingAlone(t *testing.T) {
 	for name, backend := range backends(t) {
 		for _, method := range []fusion.Method{
 			fusion.PiToMe{KeepRate: 0.7}, fusion.ToFu{R: 5}, fusion.ToFu{R: 5, PruneLayers: []int{}},
-			fusion.ATM{Alpha: 0.8},
+			fusion.ATM{Alpha: 0.8}, fusion.RandomFusion{R: 5, Seed: 4},
 		} {
 			if name != "go" && method.Name() == "tofu" {
 				continue // XLA takes long to compile, and ToFu's choices are ToMe's

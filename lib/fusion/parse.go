@@ -68,6 +68,9 @@ func Methods() []Description {
 		{Name: "atm", Kind: Adaptive, Defaults: `{"method":"atm","alpha":0.95,"beta":0.02,"theta_min":0.7,"layers":[0,1,2,3,4,5,6,7,8,9,10,11],"size_layers":[8,9,10,11],"proportional_attention":true}`,
 			Paper:   "Lee and Choi 2025, arXiv 2505.15160",
 			Summary: "merge what is more similar than the layer's threshold, image by image", parse: parseATM},
+		{Name: "random-fusion", Kind: Fusing, Defaults: `{"method":"random-fusion","r":8,"seed":0,"proportional_attention":true}`,
+			Paper:   "-",
+			Summary: "fuse random tokens: the floor that methods must beat", parse: parseRandomFusion},
 	}
 }
 

@@ -49,6 +49,8 @@ func TestParse(t *testing.T) {
 		"atm":                  {"atm", `{"method":"atm","alpha":0.95,"beta":0.02,"theta_min":0.7,"proportional_attention":true}`},
 		"atm, all fields": {"atm:alpha=0.9,beta=0,theta_min=0.5,layers=1,2,size_layers=2,proportional_attention=false",
 			`{"method":"atm","alpha":0.9,"beta":0,"theta_min":0.5,"layers":[1,2],"size_layers":[2],"proportional_attention":false}`},
+		"random fusion":      {"random-fusion:r=4,seed=7", `{"method":"random-fusion","r":4,"seed":7,"proportional_attention":true}`},
+		"random fusion list": {"random-fusion:r=4,0,2", `{"method":"random-fusion","r":[4,0,2],"seed":0,"proportional_attention":true}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			method, err := fusion.Parse(c.text)
@@ -102,6 +104,7 @@ func TestParseErrors(t *testing.T) {
 		"atm beta":           {"atm:beta=-1", "beta is -1, want 0"},
 		"atm theta":          {"atm:theta_min=2", "theta_min is 2, want -1 to 1"},
 		"atm r":              {"atm:r=4", `unknown field "r": known are method, alpha, beta`},
+		"random seed":        {"random-fusion:seed=0.5", "seed is a number 0.5, want a whole number"},
 		"a list for a word":  {"mctf:pooling=max,mean", "pooling is a array, want a string"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,6 +158,8 @@ func TestStep(t *testing.T) {
 		"tofu, half at most":            {"tofu:r=20", 1, 27, 2, 15},
 		"tofu, beyond the list":         {"tofu:r=4,2", 2, 27, 2, 27},
 		"atm, at most all":              {"atm", 1, 197, 1, 197},
+		"random fusion":                 {"random-fusion", 1, 197, 1, 189},
+		"random fusion, half at most":   {"random-fusion:r=20", 1, 27, 2, 15},
 		"evit keeps all":                {"evit:keep_rate=1,layers=1", 1, 65, 1, 65},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -190,6 +195,7 @@ func TestStepErrors(t *testing.T) {
 		"a layer tofu lacks":      {fusion.ToFu{PruneLayers: []int{4}}, "layer 4 of a model with 4 layers"},
 		"a layer atm lacks":       {fusion.ATM{Alpha: 0.9, SizeLayers: []int{4}}, "layer 4 of a model with 4 layers"},
 		"atm without a threshold": {fusion.ATM{}, "alpha is 0, want"},
+		"too many r of random":    {fusion.RandomFusion{RPerLayer: []int{1, 2, 3, 4, 5}}, "r has 5 values for a model with 4 layers"},
 		"no class token":          {fusion.EViT{KeepRate: 0.5, Layers: []int{0}}, "which this model does not have"},
 	} {
 		t.Run(name, func(t *testing.T) {
