@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/vit"
 	"tokenfuse/lib/weights"
 )
 
@@ -35,6 +36,62 @@ func TestMergingGolden(t *testing.T) {
 		for _, g := range manifest.Cases {
 			t.Run(name+"/"+g.File, func(t *testing.T) { checkMerging(t, backend, g.File, g.Step) })
 		}
+	}
+}
+
+// TestMergingGoldenModels compares a whole model under PiToMe and ToFu with the patched official one: the
+// same tokens fused, logits within 1e-5 of the largest.
+func TestMergingGoldenModels(t *testing.T) {
+	data, err := os.ReadFile("testdata/merging.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Models []struct {
+			File   string
+			Fusion json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(data, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	backend := backends(t)["go"] // XLA takes long to compile; single steps run on both
+	file, err := weights.Read("../vit/testdata/vit-tiny-none.safetensors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := vit.FromTensors("vit-tiny", vit.Config{ImageSize: vit.ImageSize{Height: 64, Width: 64}, PatchSize: 8, Channels: 3,
+		Dim: 48, Depth: 4, Heads: 3, MLPRatio: 4, Classes: 10}, file.Tensors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range manifest.Models {
+		t.Run(g.File, func(t *testing.T) {
+			want, err := weights.Read(filepath.Join("testdata", g.File))
+			if err != nil {
+				t.Fatal(err)
+			}
+			method, err := fusion.ParseJSON(g.Fusion)
+			if err != nil {
+				t.Fatal(err)
+			}
+			classifier, err := m.WithBackend(backend, method)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer classifier.Close()
+			got, err := classifier.Trace(file.Tensors["input"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := distance(t, got.Source, want.Tensors["source"]); d > 0 {
+				t.Error("other tokens were fused: the source maps differ")
+			}
+			largest := distance(t, got.Logits, tensors.FromShape(got.Logits.Shape()))
+			if d := distance(t, got.Logits, want.Tensors["logits"]); d > 1e-5*largest {
+				t.Errorf("logits differ by %g, the largest is %g", d, largest)
+			}
+		})
 	}
 }
 
