@@ -159,7 +159,7 @@ func readImages(f predictFlags, name string, c vit.Config) (*tensors.Tensor, err
 	if named, err := vit.ByName(name); err == nil {
 		evaluation = named.Evaluation
 	}
-	transform := datasets.Transform{Resize: evaluation.Resize, Height: c.ImageSize.Height, Width: c.ImageSize.Width,
+	transform := datasets.Transform{Resize: evaluation.Resize(c.ImageSize), Height: c.ImageSize.Height, Width: c.ImageSize.Width,
 		Channels: c.Channels, Mean: evaluation.Mean, Std: evaluation.Std}
 	var pixels []float32
 	for _, path := range f.images {

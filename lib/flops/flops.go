@@ -1,8 +1,8 @@
 // Package flops counts the multiply-accumulates of a model under a fusion method.
 //
 // The unit is the papers': one multiply-accumulate is one, what they print as FLOPs. Counted are, as
-// by fvcore, the matrix products, the patch embedding, the matching of the method, and layer norms as
-// 5 per element; nothing else.
+// by fvcore, the matrix products and convolutions, the matching of the method, layer norms as 5 per
+// element and batch norms as 2; nothing else.
 package flops
 
 import (
@@ -18,8 +18,8 @@ type Count struct {
 	Model    string          `json:"model,omitempty"`
 	Fusion   json.RawMessage `json:"fusion,omitempty"`
 	Layers   []Layer         `json:"layers"`
-	Embed    int             `json:"patch_embedding_macs"`
-	Head     int             `json:"head_macs"` // last norm and heads
+	Embed    int             `json:"patch_embedding_macs"` // everything before the first block
+	Head     int             `json:"head_macs"`            // last norm and heads
 	Matching int             `json:"matching_macs"`
 	Total    int             `json:"total_macs"`
 	GMACs    float64         `json:"gmacs"`
@@ -51,7 +51,7 @@ func Given(c vit.Config, method fusion.Method, leaving []int) (Count, error) {
 	if len(leaving) != c.Depth {
 		return Count{}, fmt.Errorf("flops: tokens of %d layers, the model has %d", len(leaving), c.Depth)
 	}
-	out := Count{Embed: embedding(c)}
+	out := Count{Embed: c.StemMACs()}
 	rows, cols := c.Grid()
 	tokens := c.Tokens()
 	for i, left := range leaving {
@@ -70,15 +70,10 @@ func Given(c vit.Config, method fusion.Method, leaving []int) (Count, error) {
 		out.Total += layer.MACs
 		tokens = left
 	}
-	out.Head = norm(tokens, c.Dim) + c.Protected()*c.Classes*c.Dim
+	out.Head = c.HeadMACs(tokens)
 	out.Total += out.Embed + out.Head
 	out.GMACs = float64(out.Total) / 1e9
 	return out, nil
-}
-
-func embedding(c vit.Config) int {
-	rows, cols := c.Grid()
-	return rows * cols * c.Channels * c.PatchSize * c.PatchSize * c.Dim
 }
 
 // block is one transformer block that n tokens enter and m leave, without the matching.

@@ -88,7 +88,7 @@ func (b block) plain(s stream) stream {
 
 // residual adds mixed values [batch, tokens, dim], projected, to the stream.
 func (b block) residual(s stream, mixed *Node) stream {
-	s.x = Add(s.x, b.linear(b.name+".attn.proj", mixed, b.config.Dim))
+	s.x = b.add(s.x, b.linear(b.name+".attn.proj", mixed, b.config.Dim))
 	return s
 }
 
@@ -96,8 +96,16 @@ func (b block) residual(s stream, mixed *Node) stream {
 func (b block) finish(s stream, mixed *Node) stream { return b.afterMLP(b.residual(s, mixed)) }
 
 func (b block) afterMLP(s stream) stream {
-	s.x = Add(s.x, b.mlp(b.name+".mlp", b.norm(b.name+".norm2", s.x), b.config.Hidden()))
+	s.x = b.add(s.x, b.mlp(b.name+".mlp", b.norm(b.name+".norm2", s.x), b.config.Hidden()))
 	return s
+}
+
+// add is the residual connection, x + y/scale.
+func (b block) add(x, y *Node) *Node {
+	if scale := b.config.residualScale(); scale != 1 {
+		y = DivScalar(y, scale)
+	}
+	return Add(x, y)
 }
 
 // attended is what a block's attention makes of the stream.
@@ -125,8 +133,10 @@ func (b block) project(x *Node, third int) *Node {
 	dim := b.config.Dim
 	rows := AxisRange(third*dim, (third+1)*dim)
 	weight := Slice(b.value(b.name+".attn.qkv.weight", 3*dim, dim), rows)
-	bias := Slice(b.value(b.name+".attn.qkv.bias", 3*dim), rows)
-	return affine(x, weight, bias)
+	if b.config.NoQKVBias {
+		return affine(x, weight, nil)
+	}
+	return affine(x, weight, Slice(b.value(b.name+".attn.qkv.bias", 3*dim), rows))
 }
 
 func (b block) heads(x *Node) *Node { return attention.Heads(x, b.config.Heads) }

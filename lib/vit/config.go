@@ -1,15 +1,11 @@
 package vit
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
 )
 
-// Config is the shape of a Vision Transformer, and CONFIG.json.
+// Config is the shape of a Vision Transformer, and CONFIG.json. Fields behind Distilled are optional:
+// their zero values are those of a plain ViT or DeiT.
 type Config struct {
 	ImageSize ImageSize `json:"image_size"`
 	PatchSize int       `json:"patch_size"`
@@ -20,66 +16,42 @@ type Config struct {
 	MLPRatio  float64   `json:"mlp_ratio"`
 	Classes   int       `json:"classes"`
 	Distilled bool      `json:"distilled"` // a distillation token stands behind the class token
+
+	Stem          Stem    `json:"stem,omitempty"`           // how an image becomes tokens; PatchStem
+	StemDim       int     `json:"stem_dim,omitempty"`       // channels inside a T2T or convolutional stem; 0 is 64
+	NoClassToken  bool    `json:"-"`                        // "class_token": false
+	Pooling       Pooling `json:"pooling,omitempty"`        // what the head reads; ClassPooling
+	NoQKVBias     bool    `json:"-"`                        // "qkv_bias": false
+	NormEpsilon   float64 `json:"norm_epsilon,omitempty"`   // of layer norms; 0 is 1e-6
+	ResidualScale float64 `json:"residual_scale,omitempty"` // blocks compute x + f(x)/scale; 0 is 1
+	TokenLabels   bool    `json:"token_labels,omitempty"`   // a second head classifies each patch (LV-ViT)
 }
 
 // ImageSize is height and width in pixels; in JSON one number stands for a square.
 type ImageSize struct{ Height, Width int }
 
-// UnmarshalJSON reads 224 or [height, width].
-func (s *ImageSize) UnmarshalJSON(data []byte) error {
-	var side int
-	if err := json.Unmarshal(data, &side); err == nil {
-		*s = ImageSize{side, side}
-		return nil
-	}
-	var both []int
-	if err := json.Unmarshal(data, &both); err != nil || len(both) != 2 {
-		return fmt.Errorf("image_size is %s, want a number or [height, width]", data)
-	}
-	*s = ImageSize{both[0], both[1]}
-	return nil
-}
-
-// MarshalJSON writes what UnmarshalJSON reads.
-func (s ImageSize) MarshalJSON() ([]byte, error) {
-	if s.Height == s.Width {
-		return json.Marshal(s.Height)
-	}
-	return json.Marshal([]int{s.Height, s.Width})
-}
-
 func (s ImageSize) String() string { return fmt.Sprintf("%dx%d", s.Height, s.Width) }
 
-// ParseConfig reads CONFIG.json. `mlp_ratio` (4), `channels` (3) and `distilled` (false) may be left
-// out; an unknown field is an error that names it and the known ones.
-func ParseConfig(data []byte) (Config, error) {
-	c := Config{Channels: 3, MLPRatio: 4}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&c); err != nil {
-		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-			return c, fmt.Errorf("vit: unknown field %s: known are image_size, patch_size, channels, dim, depth, heads, mlp_ratio, classes, distilled", name)
-		}
-		return c, fmt.Errorf("vit: model configuration: %w", err)
-	}
-	if _, end := decoder.Token(); !errors.Is(end, io.EOF) {
-		return c, fmt.Errorf("vit: something follows the model configuration")
-	}
-	return c, c.Validate()
+// At returns the configuration for images of another size; FromTensors fits the position embedding
+// of a checkpoint to it.
+func (c Config) At(height, width int) Config {
+	c.ImageSize = ImageSize{height, width}
+	return c
 }
 
 // Validate reports the first setting that no model can have.
 func (c Config) Validate() error {
+	const most = 1 << 20
 	for _, f := range []struct {
-		name  string
-		value int
+		name        string
+		value, from int
 	}{
-		{"image_size", min(c.ImageSize.Height, c.ImageSize.Width)}, {"patch_size", c.PatchSize}, {"channels", c.Channels},
-		{"dim", c.Dim}, {"depth", c.Depth}, {"heads", c.Heads}, {"classes", c.Classes},
+		{"image_size", min(c.ImageSize.Height, c.ImageSize.Width), 1}, {"image_size", max(c.ImageSize.Height, c.ImageSize.Width), 1},
+		{"patch_size", c.PatchSize, 1}, {"channels", c.Channels, 1}, {"dim", c.Dim, 1}, {"depth", c.Depth, 1},
+		{"heads", c.Heads, 1}, {"classes", c.Classes, 1}, {"stem_dim", c.StemDim, 0},
 	} {
-		const most = 1 << 20
-		if f.value < 1 || f.value > most {
-			return fmt.Errorf("vit: %s is %d, want 1 or more", f.name, f.value)
+		if f.value < f.from || f.value > most {
+			return fmt.Errorf("vit: %s is %d, want %d to %d", f.name, f.value, f.from, most)
 		}
 	}
 	switch {
@@ -89,8 +61,23 @@ func (c Config) Validate() error {
 		return fmt.Errorf("vit: dim %d does not divide into %d heads", c.Dim, c.Heads)
 	case !(c.MLPRatio > 0) || c.Hidden() < 1:
 		return fmt.Errorf("vit: mlp_ratio is %v, want above 0", c.MLPRatio)
+	case !(c.NormEpsilon >= 0 && c.NormEpsilon < 1):
+		return fmt.Errorf("vit: norm_epsilon is %v, want above 0 and below 1 (0: 1e-6)", c.NormEpsilon)
+	case !(c.ResidualScale >= 0 && c.ResidualScale < most):
+		return fmt.Errorf("vit: residual_scale is %v, want above 0 (0: 1)", c.ResidualScale)
+	case c.NoClassToken && c.Distilled:
+		return fmt.Errorf("vit: a distilled model has a class token: class_token cannot be false")
+	case c.TokenLabels && (c.NoClassToken || c.Distilled || c.Pooling != ClassPooling):
+		return fmt.Errorf("vit: token_labels stand beside one class token: want class_token true, distilled false, pooling %q", "class")
 	}
-	return nil
+	if err := c.validatePooling(); err != nil {
+		return err
+	}
+	stem, err := c.stem()
+	if err != nil {
+		return err
+	}
+	return stem.validate()
 }
 
 // Grid returns the rows and columns of patches.
@@ -98,20 +85,47 @@ func (c Config) Grid() (rows, cols int) {
 	return c.ImageSize.Height / c.PatchSize, c.ImageSize.Width / c.PatchSize
 }
 
+// Patches is the number of tokens that the stem makes of an image.
+func (c Config) Patches() int {
+	rows, cols := c.Grid()
+	return rows * cols
+}
+
 // Protected is the number of leading tokens that are no patches: the class token, and the
 // distillation token.
 func (c Config) Protected() int {
-	if c.Distilled {
+	switch {
+	case c.Distilled:
 		return 2
+	case c.NoClassToken:
+		return 0
 	}
 	return 1
 }
 
 // Tokens is the number of tokens that enter the first block.
-func (c Config) Tokens() int {
-	rows, cols := c.Grid()
-	return rows*cols + c.Protected()
-}
+func (c Config) Tokens() int { return c.Patches() + c.Protected() }
 
 // Hidden is the width of the MLP.
 func (c Config) Hidden() int { return int(float64(c.Dim) * c.MLPRatio) }
+
+func (c Config) stemDim() int {
+	if c.StemDim == 0 {
+		return 64
+	}
+	return c.StemDim
+}
+
+func (c Config) normEpsilon() float64 {
+	if c.NormEpsilon == 0 {
+		return 1e-6
+	}
+	return c.NormEpsilon
+}
+
+func (c Config) residualScale() float64 {
+	if c.ResidualScale == 0 {
+		return 1
+	}
+	return c.ResidualScale
+}

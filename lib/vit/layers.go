@@ -15,8 +15,9 @@ import (
 // layers gives a graph its learned layers. Variables carry timm's tensor names, with "/" for ".",
 // and PyTorch's layout: a linear layer's weight is [out, in].
 type layers struct {
-	store *model.Store
-	graph *Graph
+	store   *model.Store
+	graph   *Graph
+	epsilon float64 // of layer norms
 }
 
 func (l layers) value(name string, dims ...int) *Node {
@@ -28,22 +29,24 @@ func (l layers) linear(name string, x *Node, out int) *Node {
 	return affine(x, l.value(name+".weight", out, x.Shape().Dim(-1)), l.value(name+".bias", out))
 }
 
-// affine is x [..., in] times the transpose of weight [out, in], plus bias [out].
+// affine is x [..., in] times the transpose of weight [out, in], plus bias [out]; a nil bias is none.
 func affine(x, weight, bias *Node) *Node {
 	// As one matrix of all tokens: the gradient of a product over several leading axes is 2.4 times
 	// slower on XLA's CPU than that of a plain matrix product.
 	in, out := weight.Shape().Dimensions[1], weight.Shape().Dimensions[0]
 	rows := x.Shape().Size() / in
 	y := EinsumAxes(Reshape(x, rows, in), weight, [][2]int{{1, 1}}, nil)
-	y = Add(y, BroadcastToShape(ExpandLeftToRank(bias, 2), y.Shape()))
+	if bias != nil {
+		y = Add(y, BroadcastToShape(ExpandLeftToRank(bias, 2), y.Shape()))
+	}
 	dims := append(slices.Clone(x.Shape().Dimensions[:x.Rank()-1]), out)
 	return Reshape(y, dims...)
 }
 
-// norm is layer norm over the last axis; ViT checkpoints want an epsilon of 1e-6.
+// norm is layer norm over the last axis.
 func (l layers) norm(name string, x *Node) *Node {
 	dim := x.Shape().Dim(-1)
-	return nn.LayerNorm(x, []int{-1}, 1e-6, l.value(name+".weight", dim), l.value(name+".bias", dim), nil)
+	return nn.LayerNorm(x, []int{-1}, l.epsilon, l.value(name+".weight", dim), l.value(name+".bias", dim), nil)
 }
 
 // mlp is linear, exact GELU, linear: [batch, tokens, dim] -> the same.

@@ -47,6 +47,10 @@ func FromFile(name string, c Config, path string) (m *Model, unexpected []string
 }
 
 // FromTensors is FromFile for tensors in memory.
+//
+// A position embedding of another image size is resampled to the configuration's, as timm does
+// (bicubic, with antialiasing), so that any checkpoint serves any image size. PyTorch's counts of
+// batches (num_batches_tracked) are passed over.
 func FromTensors(name string, c Config, all map[string]*tensors.Tensor) (m *Model, unexpected []string, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, nil, err
@@ -68,7 +72,7 @@ func FromTensors(name string, c Config, all map[string]*tensors.Tensor) (m *Mode
 		return nil, nil, mismatch(missing, shapes)
 	}
 	for name := range all {
-		if _, known := mine[name]; !known {
+		if _, known := mine[name]; !known && !strings.HasSuffix(name, ".num_batches_tracked") {
 			unexpected = append(unexpected, name)
 		}
 	}
@@ -97,9 +101,11 @@ func mismatch(missing, shapes []string) error {
 func assemble(name string, c Config, all map[string]*tensors.Tensor) (*Model, error) {
 	m := &Model{Name: name, Config: c, store: model.NewStore(), unknown: map[string]*tensors.Tensor{}}
 	for name := range c.Parameters() {
-		if _, err := m.store.CreateVariable(variablePath(name), all[name]); err != nil {
+		v, err := m.store.CreateVariable(variablePath(name), all[name])
+		if err != nil {
 			return nil, fmt.Errorf("vit: weight %s: %w", name, err)
 		}
+		v.SetTrainable(!c.fixed(name))
 	}
 	return m, nil
 }

@@ -1,10 +1,13 @@
-// Package vit is the Vision Transformer, from patch embedding to logits, with token fusion in its
-// blocks: DeiT and any other of that shape.
+// Package vit is the Vision Transformer, from image to logits, with token fusion in its blocks: ViT,
+// DeiT, T2T-ViT, LV-ViT and any other of that shape. They differ in how an image becomes tokens (the
+// stem) and in what the head reads; the blocks are the same. One file per family says what is its
+// own: vit.go, deit.go, t2t.go, lvvit.go.
 //
 // A [Model] is a [Config] and its weights under timm's names; [Load] returns a trained one, [New] an
 // untrained one. [Model.Predict] classifies images under a fusion method; [Forward] is the graph of it.
 //
-// Sources: ViT (arXiv 2010.11929), DeiT (arXiv 2012.12877).
+// Sources: ViT (arXiv 2010.11929), DeiT (arXiv 2012.12877), T2T-ViT (arXiv 2101.11986), LV-ViT
+// (arXiv 2104.10858).
 package vit
 
 import (
@@ -19,8 +22,13 @@ import (
 
 // Output is what Forward returns.
 type Output struct {
-	Logits *Node // [batch, classes]
-	Class  *Node // class token after the last norm, [batch, dim]
+	Logits *Node // what inference says, [batch, classes]
+	Class  *Node // what the head reads: the class token after the last norm, or the pooled patches; [batch, dim]
+	// ClassLogits and Dense are what a model with token labels trains: the logits of the class token,
+	// [batch, classes], and of the other tokens behind the last block, [batch, last tokens - 1, classes].
+	// Logits joins them. See TokenLabels.
+	ClassLogits, Dense *Node
+
 	Tokens []int // tokens leaving each block, [depth]; the most there can be for adaptive methods
 	Counts *Node // tokens of each image present behind each block, [batch, depth]
 	Size   *Node // patches in each token after the last block, [batch, last tokens, 1]
@@ -39,7 +47,7 @@ func Forward(store *model.Store, c Config, method fusion.Method, images *Node) O
 	if err != nil {
 		panic(err)
 	}
-	l := layers{store: store, graph: images.Graph()}
+	l := layers{store: store, graph: images.Graph(), epsilon: c.normEpsilon()}
 	s := stream{x: l.embed(images, c), key: fusion.ImageKey(images)}
 	var sources, present []*Node
 	identity := BroadcastPrefix(ConvertDType(Diagonal(images.Graph(), c.Tokens()), s.x.DType()), images.Shape().Dimensions[0])
@@ -58,14 +66,8 @@ func Forward(store *model.Store, c Config, method fusion.Method, images *Node) O
 			present = append(present, ReduceAndKeep(s.present, ReduceSum, -1))
 		}
 	}
-	x := l.norm("norm", s.x)
-	token := func(i int) *Node { return Squeeze(Slice(x, AxisRange(), AxisElem(i)), 1) }
-	out := Output{Class: token(0), Tokens: counts, Counts: Concatenate(present, 1), Size: s.size, Sources: sources, Source: sources[len(sources)-1]}
-	out.Logits = l.linear("head", out.Class, c.Classes)
-	if c.Distilled {
-		// DeiT averages its two heads at inference (section 4).
-		out.Logits = MulScalar(Add(out.Logits, l.linear("head_dist", token(1), c.Classes)), 0.5)
-	}
+	out := Output{Tokens: counts, Counts: Concatenate(present, 1), Size: s.size, Sources: sources, Source: sources[len(sources)-1]}
+	l.classify(c, s, &out)
 	if out.Size == nil {
 		out.Size = Ones(images.Graph(), sizeShape(s.x))
 	}
@@ -89,6 +91,9 @@ func Plan(c Config, method fusion.Method) (steps []*fusion.Step, counts []int, e
 			tokens = step.Remaining
 		}
 		steps, counts = append(steps, step), append(counts, tokens)
+	}
+	if c.readsPatches() && tokens <= c.Protected() {
+		return nil, nil, fmt.Errorf("vit: %s leaves no patch of which the model's head could make something", method.Name())
 	}
 	return steps, counts, nil
 }

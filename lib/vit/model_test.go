@@ -1,7 +1,6 @@
 package vit
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -60,26 +59,31 @@ func TestNothingFused(t *testing.T) {
 	}
 }
 
-// TestGradients: every weight gets a finite gradient through every method, placed everywhere, for
-// models with one protected token and with two.
+// TestGradients: every weight that is trained gets a finite gradient through every method, placed
+// everywhere, for models of each kind.
 func TestGradients(t *testing.T) {
 	backend, err := accel.New("go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, distilled := range []bool{false, true} {
+	for kind, c := range everyModel() {
 		for _, spec := range []string{"none", "mctf:r=2", "mctf:r=2,one_step_ahead=precise", "mctf:r=2,one_step_ahead=off",
-			"mctf:r=2,pooling=max", "mctf:r=0.3,bidirectional=false", "tome:r=2", "evit:keep_rate=0.7,layers=1"} {
-			t.Run(fmt.Sprintf("%s/distilled=%t", spec, distilled), func(t *testing.T) {
+			"mctf:r=2,pooling=max", "mctf:r=0.3,bidirectional=false", "tome:r=2", "evit:keep_rate=0.7,layers=1",
+			"evit:keep_rate=0.7,layers=1,fuse_inattentive=false"} {
+			if kind == "no class token" && strings.HasPrefix(spec, "evit") {
+				continue // TestNoClassToken
+			}
+			t.Run(spec+"/"+kind, func(t *testing.T) {
 				method, err := fusion.Parse(spec)
 				if err != nil {
 					t.Fatal(err)
 				}
-				m, err := New(tiny(distilled), 3)
+				m, err := New(c, 3)
 				if err != nil {
 					t.Fatal(err)
 				}
 				exec, err := model.NewExec(backend, m.store, func(scope *model.Scope, images *Node) []*Node {
+					m.store.SetTraining(images.Graph(), true)
 					out := Forward(m.store, m.Config, method, images)
 					var norms []*Node
 					for _, g := range scope.BuildTrainableVariablesGradientsGraph(ReduceAllSum(Square(out.Logits))) {
@@ -95,15 +99,24 @@ func TestGradients(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				zero := 0
 				for i, norm := range norms {
 					v := float64(tensors.ToScalar[float32](norm))
 					if math.IsNaN(v) || math.IsInf(v, 0) {
 						t.Errorf("gradient %d has norm %v", i, v)
 					}
+					if v == 0 {
+						zero++
+					}
+				}
+				if zero > 0 {
+					t.Errorf("%d of %d gradients are 0", zero, len(norms))
 				}
 				count := 0
-				for range m.Config.Parameters() {
-					count++
+				for name := range m.Config.Parameters() {
+					if !m.Config.fixed(name) {
+						count++
+					}
 				}
 				if len(norms) != count {
 					t.Errorf("%d gradients for %d weights", len(norms), count)
@@ -113,17 +126,41 @@ func TestGradients(t *testing.T) {
 	}
 }
 
+// TestNoClassToken: a method that asks the class token is refused in one line where there is none.
+func TestNoClassToken(t *testing.T) {
+	backend, err := accel.New("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(everyModel()["no class token"], 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = m.WithBackend(backend, fusion.EViT{KeepRate: 0.5, Layers: []int{1}})
+	if want := "class token, which this model does not have"; err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v does not say %q in one line", err, want)
+	}
+	average, err := New(everyModel()["average"], 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = average.WithBackend(backend, fusion.EViT{KeepRate: 0, Layers: []int{1}, Drop: true})
+	if want := "evit leaves no patch"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v does not say %q", err, want)
+	}
+}
+
 // TestSourceMaps: behind every block each first token lies in exactly one token, sizes sum to the
-// tokens, and the protected ones are first and alone, also for a distillation token.
+// tokens, and the protected ones are first and alone, for models of each kind.
 func TestSourceMaps(t *testing.T) {
 	backend, err := accel.New("go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, distilled := range []bool{false, true} {
+	for kind, c := range everyModel() {
 		for _, method := range []fusion.Method{fusion.None{}, fusion.MCTF{R: 3}, fusion.MCTF{R: 3, OneStepAhead: fusion.AfterBlock}, fusion.ToMe{R: 3}} {
-			t.Run(fmt.Sprintf("%s/distilled=%t", method.Name(), distilled), func(t *testing.T) {
-				m, err := New(tiny(distilled), 5)
+			t.Run(method.Name()+"/"+kind, func(t *testing.T) {
+				m, err := New(c, 5)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -206,7 +243,7 @@ func FuzzParseConfig(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if c.Tokens() < 2 || c.Dim%c.Heads != 0 {
+		if c.Tokens() < 1 || c.Dim%c.Heads != 0 {
 			t.Errorf("%s was accepted: %+v", data, c)
 		}
 	})
@@ -279,7 +316,7 @@ func TestPatchEmbedding(t *testing.T) {
 	images := randomImages(c, 1)
 	exec, err := model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) (*Node, *Node) {
 		l := layers{store: m.store, graph: images.Graph()}
-		return l.patchEmbedding(images, c), l.value("patch_embed.proj.weight", c.Dim, c.Channels, c.PatchSize, c.PatchSize)
+		return patchStem{c}.tokens(l, images), l.value("patch_embed.proj.weight", c.Dim, c.Channels, c.PatchSize, c.PatchSize)
 	})
 	if err != nil {
 		t.Fatal(err)
