@@ -59,6 +59,14 @@ func FromTensors(name string, c Config, all map[string]*tensors.Tensor) (m *Mode
 	var missing, shapes []string
 	for name, dims := range c.Parameters() {
 		t, ok := all[name]
+		if ok && name == "pos_embed" {
+			fitted, err := fitPositions(c, t)
+			if err != nil {
+				shapes = append(shapes, err.Error())
+				continue
+			}
+			t = fitted
+		}
 		switch {
 		case !ok:
 			missing = append(missing, name)
