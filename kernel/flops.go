@@ -16,15 +16,15 @@ import (
 
 func newFlopsCommand() *cobra.Command {
 	var (
-		model, spec, target string
-		asJSON              bool
+		model, size, spec, target string
+		asJSON                    bool
 	)
 	cmd := &cobra.Command{
 		Use:   "flops --model NAME|CONFIG.json [--fusion FUSION.json|SPEC] [--target GMACS|SHARE%]",
 		Short: "Multiply-accumulates of a model under a fusion method, per layer and in all",
 		Long: `Counts what the papers print as FLOPs: one multiply-accumulate is one. Counted are matrix
-products, the patch embedding, the method's matching, and layer norms as 5 per element. The matching,
-which papers leave out, is also shown apart.
+products and convolutions, the method's matching, layer norms as 5 per element and batch norms as 2.
+The matching, which papers leave out, is also shown apart.
 
 With --target it finds the method's setting (r, or the keep rate) that costs no more than so many GMACs,
 or than a share of the base model, and removes the least: methods compare fairly at equal cost. Of
@@ -34,7 +34,7 @@ methods whose number of tokens depends on the image it counts the most there can
   go run ./kernel flops --model deit_small_patch16_224 --fusion tome --target 60%`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			name, config, err := modelConfig(model)
+			name, config, err := modelConfigAt(model, size)
 			if err != nil {
 				return err
 			}
@@ -61,6 +61,7 @@ methods whose number of tokens depends on the image it counts the most there can
 		},
 	}
 	cmd.Flags().StringVar(&model, "model", "", "model `NAME`, or CONFIG.json (see models)")
+	cmd.Flags().StringVar(&size, "image-size", "", imageSizeUsage)
 	cmd.Flags().StringVar(&spec, "fusion", "", "FUSION.json or `SPEC` such as mctf:r=16,layers=1-11 (see methods)")
 	cmd.Flags().StringVar(&target, "target", "", "find the setting that costs at most so many `GMACS`, or a share of the base model such as 56%")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
@@ -82,7 +83,7 @@ func printFlops(w io.Writer, c flops.Count) {
 	t.SetOutputMirror(w)
 	t.SetStyle(plainTable())
 	t.AppendHeader(table.Row{"layer", "tokens in", "tokens out", "MMACs", "of which matching"})
-	t.AppendRow(table.Row{"patch embedding", "", c.Layers[0].Entering, mega(c.Embed), ""})
+	t.AppendRow(table.Row{"stem", "", c.Layers[0].Entering, mega(c.Embed), ""})
 	for _, l := range c.Layers {
 		t.AppendRow(table.Row{l.Index, l.Entering, l.Leaving, mega(l.MACs), mega(l.Matching)})
 	}

@@ -41,6 +41,24 @@ func modelConfig(model string) (name string, c vit.Config, err error) {
 	return strings.TrimSuffix(filepath.Base(model), ".json"), c, nil
 }
 
+// modelConfigAt reads --model and --image-size; an empty size is the model's own.
+func modelConfigAt(model, size string) (name string, c vit.Config, err error) {
+	if name, c, err = modelConfig(model); err != nil || size == "" {
+		return name, c, err
+	}
+	images, err := vit.ParseImageSize(size)
+	if err != nil {
+		return "", c, failure.Usage("%w", err)
+	}
+	c = c.At(images.Height, images.Width)
+	if err := c.Validate(); err != nil {
+		return "", c, failure.Usage("%w", err)
+	}
+	return name, c, nil
+}
+
+const imageSizeUsage = "`SIZE` of the images, a number or HEIGHTxWIDTH, if not the model's own: positions are resampled"
+
 // fusionMethod reads --fusion: FUSION.json, its text, or a SPEC; empty is the base model.
 func fusionMethod(text string) (fusion.Method, error) {
 	if text == "" {

@@ -20,10 +20,10 @@ import (
 
 // predictFlags are what `predict` was told.
 type predictFlags struct {
-	model, weights, fusion, input, output string
-	images                                []string
-	trace, strict                         bool
-	batch                                 int
+	model, imageSize, weights, fusion, input, output string
+	images                                           []string
+	trace, strict                                    bool
+	batch                                            int
 }
 
 func newPredictCommand() *cobra.Command {
@@ -59,6 +59,7 @@ that one file may hold both). Models that come with Tokenfuse need no --weights.
 		},
 	}
 	cmd.Flags().StringVar(&f.model, "model", "", "model `NAME`, or CONFIG.json (see models)")
+	cmd.Flags().StringVar(&f.imageSize, "image-size", "", imageSizeUsage)
 	cmd.Flags().StringVar(&f.weights, "weights", "", "safetensors `FILE`, timm's names")
 	cmd.Flags().StringVar(&f.fusion, "fusion", "", "FUSION.json or `SPEC` such as mctf:r=16,layers=1-11 (see methods)")
 	cmd.Flags().StringVarP(&f.input, "input", "i", "", "safetensors `FILE` with tensor input")
@@ -71,7 +72,7 @@ that one file may hold both). Models that come with Tokenfuse need no --weights.
 }
 
 func runPredict(ctx context.Context, out, warn io.Writer, f predictFlags) error {
-	name, config, err := modelConfig(f.model)
+	name, config, err := modelConfigAt(f.model, f.imageSize)
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,10 @@ func loadModel(name string, config vit.Config, learned map[string]fusion.Weight,
 		if err != nil {
 			return nil, failure.Usage("%s comes without weights: give them with --weights FILE.safetensors", name)
 		}
-		return m, nil
+		if m.Config == config {
+			return m, nil
+		}
+		return m.At(config.ImageSize.Height, config.ImageSize.Width)
 	}
 	m, unexpected, err := vit.FromFile(name, config, f.weights)
 	if err != nil {
