@@ -41,6 +41,11 @@ func schedules(t *testing.T, d fusion.Description) []fusion.Method {
 		if err := json.Unmarshal([]byte(d.Defaults), &fields); err != nil {
 			t.Fatal(err)
 		}
+		for field := range fields { // prune_layers and their like too: published for deep models
+			if strings.HasSuffix(field, "layers") {
+				fields[field] = []int{1}
+			}
+		}
 		if fields["layers"] != nil {
 			fields["layers"] = []int{1, 2}
 		}
