@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -47,8 +46,8 @@ func (m EViT) Step(at Layer) (*Step, error) {
 	if i < 0 {
 		return nil, nil
 	}
-	if at.Protected == 0 {
-		return nil, fmt.Errorf("fusion: evit ranks tokens by the attention of the class token, which this model does not have")
+	if err := needClass("evit", at); err != nil {
+		return nil, err
 	}
 	patches := at.Tokens - at.Protected
 	keep := int(math.Ceil(float64(m.rates().at(i)) * float64(patches)))
@@ -64,18 +63,13 @@ func (m EViT) Step(at Layer) (*Step, error) {
 		Remaining: remaining,
 		Needs:     []Input{InputAttention},
 		Assign: func(e Evidence) *Assignment {
-			g, batch := e.X.Graph(), e.X.Shape().Dimensions[0]
-			index := iota(g, batch, at.Tokens)
-			order := rank(e.FromClass, index, at.Protected) // protected ones rank last
-			kept, protected := LessThan(order, scalar(g, keep)), LessThan(index, scalar(g, at.Protected))
-			other := AddScalar(ZerosLike(index), -1)
-			if !m.Drop {
-				other = AddScalar(ZerosLike(index), remaining-1)
+			a := Keep(e.FromClass, at.Protected, keep)
+			if m.Drop {
+				return a
 			}
-			slot := Where(protected, index, Where(kept, AddScalar(order, at.Protected), other))
-			alone := ConvertDType(Or(protected, kept), dtypes.Float32)
-			weight := Add(alone, Mul(OneMinus(alone), e.FromClass))
-			return FuseSum(slot, weight, remaining)
+			dropped := LessThan(a.Slot(), ZerosLike(a.Slot()))
+			last := AddScalar(ZerosLike(a.Slot()), remaining-1)
+			return FuseSum(Where(dropped, last, a.Slot()), Where(dropped, e.FromClass, OnesLike(a.Slot())), remaining)
 		},
 	}, nil
 }
@@ -87,6 +81,14 @@ func (m EViT) Knob() Knob { return Knob{Name: "keep_rate", None: 1} }
 func (m EViT) Adjusted(rate float64) Method {
 	m.KeepRate, m.KeepRatePerLayer = rate, nil
 	return m
+}
+
+// needClass reports a model without the class token that a method ranks by.
+func needClass(method string, at Layer) error {
+	if at.Protected == 0 {
+		return fmt.Errorf("fusion: %s ranks tokens by the attention of the class token, which this model does not have", method)
+	}
+	return nil
 }
 
 func (m EViT) validate(depth int) error {

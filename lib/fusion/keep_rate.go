@@ -29,29 +29,33 @@ func (k keepOfFirst) at(at Layer) (stage, keep int, err error) {
 	if err := k.validate(at.Depth); err != nil {
 		return 0, 0, err
 	}
+	stage, keep = k.planned(at)
+	if keep >= at.Tokens-at.Protected {
+		keep = 0
+	}
+	return stage, keep, nil
+}
+
+// planned is at for valid schedules, whatever enters the layer.
+func (k keepOfFirst) planned(at Layer) (stage, keep int) {
 	i := slices.Index(k.where(), at.Index)
 	if i < 0 {
-		return 0, 0, nil
+		return 0, 0
 	}
 	for _, layer := range k.where() {
 		if layer < at.Index {
 			stage++
 		}
 	}
-	patches := at.Tokens - at.Protected
 	first := at.Rows * at.Cols
 	if first == 0 {
-		first = patches // outside a model: a single step is the first
+		first = at.Tokens - at.Protected // outside a model: a single step is the first
 	}
 	rate := float64(k.rates.at(i))
 	if len(k.rates) == 1 {
 		rate = math.Pow(rate, float64(stage+1))
 	}
-	keep = max(1, int(float64(first)*rate))
-	if keep >= patches {
-		return stage, 0, nil
-	}
-	return stage, keep, nil
+	return stage, max(1, int(float64(first)*rate))
 }
 
 func (k keepOfFirst) validate(depth int) error {

@@ -71,6 +71,18 @@ func Methods() []Description {
 		{Name: "random-fusion", Kind: Fusing, Defaults: `{"method":"random-fusion","r":8,"seed":0,"proportional_attention":true}`,
 			Paper:   "-",
 			Summary: "fuse random tokens: the floor that methods must beat", parse: parseRandomFusion},
+		{Name: "topk", Kind: Choosing, Defaults: `{"method":"topk","keep_rate":0.7,"layers":[3,6,9]}`,
+			Paper:   "Haurum et al. 2023, arXiv 2308.04657",
+			Summary: "keep the tokens that the class token attends to, drop the others", parse: parseTopK},
+		{Name: "ats", Kind: Adaptive, Defaults: `{"method":"ats","keep_rate":1,"layers":[3,4,5,6,7,8,9,10,11],"order":"significance"}`,
+			Paper:   "Fayyaz et al. 2022, arXiv 2111.15667",
+			Summary: "adaptive token sampling: as many tokens as the image needs", parse: parseATS},
+		{Name: "radial", Kind: Choosing, Defaults: `{"method":"radial","norm":"l1","keep_rate":0.7,"layers":[3,6,9]}`,
+			Paper:   "Haurum et al. 2023, arXiv 2308.04657",
+			Summary: "keep the tokens nearest to the image's centre, drop the others", parse: parseRadial},
+		{Name: "random-drop", Kind: Choosing, Defaults: `{"method":"random-drop","keep_rate":0.7,"layers":[3,6,9],"seed":0}`,
+			Paper:   "-",
+			Summary: "keep random tokens, drop the others", parse: parseRandomDrop},
 	}
 }
 

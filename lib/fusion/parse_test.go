@@ -51,6 +51,14 @@ func TestParse(t *testing.T) {
 			`{"method":"atm","alpha":0.9,"beta":0,"theta_min":0.5,"layers":[1,2],"size_layers":[2],"proportional_attention":false}`},
 		"random fusion":      {"random-fusion:r=4,seed=7", `{"method":"random-fusion","r":4,"seed":7,"proportional_attention":true}`},
 		"random fusion list": {"random-fusion:r=4,0,2", `{"method":"random-fusion","r":[4,0,2],"seed":0,"proportional_attention":true}`},
+		"topk":               {"topk", `{"method":"topk","keep_rate":0.7,"layers":[3,6,9]}`},
+		"topk rates":         {"topk:keep_rate=0.9,0.5,layers=1,2", `{"method":"topk","keep_rate":[0.9,0.5],"layers":[1,2]}`},
+		"ats":                {"ats", `{"method":"ats","keep_rate":1,"order":"significance"}`},
+		"ats, one layer":     {"ats:keep_rate=0.5,layers=2,order=position", `{"method":"ats","keep_rate":0.5,"layers":[2],"order":"position"}`},
+		"ats rates":          {"ats:keep_rate=0.5,0.9", `{"method":"ats","keep_rate":[0.5,0.9],"order":"significance"}`},
+		"radial":             {"radial", `{"method":"radial","norm":"l1","keep_rate":0.7,"layers":[3,6,9]}`},
+		"radial squares":     {"radial:norm=linf,keep_rate=0.25", `{"method":"radial","norm":"linf","keep_rate":0.25,"layers":[3,6,9]}`},
+		"random drop":        {"random-drop:seed=7", `{"method":"random-drop","keep_rate":0.7,"layers":[3,6,9],"seed":7}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			method, err := fusion.Parse(c.text)
@@ -105,6 +113,10 @@ func TestParseErrors(t *testing.T) {
 		"atm theta":          {"atm:theta_min=2", "theta_min is 2, want -1 to 1"},
 		"atm r":              {"atm:r=4", `unknown field "r": known are method, alpha, beta`},
 		"random seed":        {"random-fusion:seed=0.5", "seed is a number 0.5, want a whole number"},
+		"rates and layers":   {"topk:keep_rate=0.9,0.5", "keep_rate has 2 values for 3 layers"},
+		"unknown norm":       {"radial:norm=l3", `unknown norm "l3": known are l1, l2, linf`},
+		"unknown order":      {"ats:order=random", `unknown order "random": known are significance, position`},
+		"seed of half":       {"random-drop:seed=0.5", "seed is a number 0.5, want a whole number"},
 		"a list for a word":  {"mctf:pooling=max,mean", "pooling is a array, want a string"},
 	} {
 		t.Run(name, func(t *testing.T) {
