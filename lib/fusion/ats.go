@@ -10,10 +10,10 @@ import (
 
 // ATS is Adaptive Token Sampling (Fayyaz et al., arXiv 2111.15667, ECCV 2022): images keep as many
 // patches as they need. A patch is as significant as the class token attends to it, times the norm of
-// its value vector (eq. 3); the significances, which sum to 1, are added up to a cumulative
-// distribution (eq. 4); each of K fixed points between 0 and 1 takes the patch at which the distribution
-// is nearest (eq. 5). Patches taken twice are kept once, so that an image in which few patches matter
-// keeps few of them. Training and inference are the same.
+// its value vector (the paper's token scoring); the significances, which sum to 1, are added up to a
+// cumulative distribution; each of K fixed points between 0 and 1 takes the patch at which the
+// distribution is nearest (inverse transform sampling). Patches taken twice are kept once, so that an
+// image in which few patches matter keeps few of them. Training and inference are the same.
 //
 // The steps are [Step].Adaptive: min(K, patches) places, the last of which stay empty.
 //
@@ -46,6 +46,7 @@ const (
 	BySignificance SamplingOrder = "significance"
 	// ByPosition is the paper's text as "Which Tokens to Use?" runs it: in the order of the tokens, by
 	// the sum over heads of attention times norm; points (2k-1)/(2K+2), where the paper has (2k-1)/2K.
+	// (In that code rounding adds a point for some K, none of the published ones.)
 	ByPosition SamplingOrder = "position"
 )
 
@@ -173,8 +174,8 @@ func orOne(x *Node) *Node { return Where(IsZero(x), OnesLike(x), x) }
 
 func (m ATS) bySignificance() bool { return orDefault(m.Order, BySignificance) == BySignificance }
 
-// Knob is the keep rate, of which the most that can stay depends: at 1 as many tokens are computed as
-// without ATS, though some hold nothing.
+// Knob is the keep rate, which sets how many tokens can stay: at 1 as many are computed as without ATS,
+// though some hold nothing.
 func (ATS) Knob() Knob { return keepRateKnob() }
 
 // Adjusted replaces the keep rate of every layer.

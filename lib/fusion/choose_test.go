@@ -142,8 +142,10 @@ func TestChooseGolden(t *testing.T) {
 	}
 }
 
-// TestChooseByHand: values worked out from the definitions.
+// TestChooseByHand: values worked out from the definitions. In pure Go, to be quick; the other tests
+// hold XLA against the same.
 func TestChooseByHand(t *testing.T) {
+	backend := backends(t)["go"]
 	flat := func(n int) []float32 { return slices.Repeat([]float32{1}, n) }
 	one := func(row ...float32) [][][]float32 { return [][][]float32{{row}} }
 	for name, c := range map[string]struct {
@@ -193,31 +195,34 @@ func TestChooseByHand(t *testing.T) {
 			evidence{attn: [][][]float32{{{.8, .1, .1}, {.6, .1, .3}}}, norms: [][][]float32{{{1, 1, 1}, {1, 3, 1}}}}, []int{0, 1, -1}},
 		"radial, the inner four": {"radial:layers=0,keep_rate=0.25", 17, 1, 4, 4, evidence{}, []int{0, 6, 7, 10, 11}},
 		"radial, two protected":  {"radial:layers=0,keep_rate=0.25", 18, 2, 4, 4, evidence{}, []int{0, 1, 7, 8, 11, 12}},
-		"radial, a cross":        {"radial:layers=0,keep_rate=0.5", 10, 1, 3, 3, evidence{}, []int{0, 5, 2, 4, 6, 8}},
+		"radial, no class token": {"radial:layers=0,keep_rate=0.25", 16, 0, 4, 4, evidence{}, []int{5, 6, 9, 10}},
+		"radial, an absent token": {"radial:layers=0,keep_rate=0.25", 17, 1, 4, 4,
+			evidence{present: [][]float32{{1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}}}, []int{0, 7, 10, 11, 2}},
+		"radial, a cross": {"radial:layers=0,keep_rate=0.5", 10, 1, 3, 3, evidence{}, []int{0, 5, 2, 4, 6, 8}},
 		// Squares leave 1 or 9 of 3 by 3; 5 is as near to one as to the other.
 		"radial, the smaller of two as near": {"radial:layers=0,keep_rate=0.6,norm=linf", 10, 1, 3, 3, evidence{}, []int{0, 5}},
 		"radial, the square is guessed":      {"radial:layers=0,keep_rate=0.25,norm=l2", 17, 1, 0, 0, evidence{}, []int{0, 6, 7, 10, 11}},
 		"radial, a strip":                    {"radial:layers=0,keep_rate=0.4", 6, 1, 1, 5, evidence{}, []int{0, 3}},
-		// The patches 0, 8 and 4 (the centre) of 3 by 3, and 1, 3 fused into one: distances 3 3 0 1.5.
-		"radial, after another method": {"radial:layers=0,keep_rate=0.2", 5, 1, 3, 3, evidence{source: [][][]float32{{
-			{1, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0, 0, 0, 0, 1},
-			{0, 0, 1, 0, 1, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 1, 0, 0, 0, 0}}}}, []int{0, 4}},
+		// Of 3 by 3, l1: the corners 0, 2, 6, 8 at 3, patches 1, 3 and 5 fused into one at 1.5 in the
+		// mean, the centre; patch 7 is gone.
+		"radial, after another method": {"radial:layers=0,keep_rate=0.5", 7, 1, 3, 3, evidence{source: [][][]float32{{
+			{1, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {0, 1, 0, 0, 0, 0, 0, 0, 0, 0}, {0, 0, 0, 1, 0, 0, 0, 0, 0, 0},
+			{0, 0, 0, 0, 0, 0, 0, 1, 0, 0}, {0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, {0, 0, 1, 0, 1, 0, 1, 0, 0, 0},
+			{0, 0, 0, 0, 0, 1, 0, 0, 0, 0}}}}, []int{0, 6, 5, 1, 2, 3}},
 	} {
-		for backendName, backend := range backends(t) {
-			t.Run(backendName+"/"+name, func(t *testing.T) {
-				method, err := fusion.Parse(c.spec)
-				if err != nil {
-					t.Fatal(err)
-				}
-				step, err := method.Step(fusion.Layer{Depth: 1, Tokens: c.tokens, Protected: c.protected, Rows: c.rows, Cols: c.cols})
-				if err != nil {
-					t.Fatal(err)
-				}
-				c.in.x = [][]float32{make([]float32, c.tokens)}
-				if got := kept(t, backend, step, c.tokens, c.in)[0]; !slices.Equal(got, c.want) {
-					t.Errorf("kept %v, want %v", got, c.want)
-				}
-			})
-		}
+		t.Run(name, func(t *testing.T) {
+			method, err := fusion.Parse(c.spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			step, err := method.Step(fusion.Layer{Depth: 1, Tokens: c.tokens, Protected: c.protected, Rows: c.rows, Cols: c.cols})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.in.x = [][]float32{make([]float32, c.tokens)}
+			if got := kept(t, backend, step, c.tokens, c.in)[0]; !slices.Equal(got, c.want) {
+				t.Errorf("kept %v, want %v", got, c.want)
+			}
+		})
 	}
 }

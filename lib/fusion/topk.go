@@ -3,9 +3,8 @@ package fusion
 import "encoding/json"
 
 // ClassTopK keeps the patches that the class token attends to most, in descending order, and drops the
-// others: the baseline "Top-K" of "Which Tokens to Use?" (Haurum et al., arXiv 2308.04657, ICCV 2023
-// workshops), which many methods do not beat. Between attention and MLP, by the attention averaged over
-// the heads.
+// others: "Top-K", the surprisingly strong baseline of "Which Tokens to Use?" (Haurum et al., arXiv
+// 2308.04657, ICCV 2023 workshops). Between attention and MLP, by the attention averaged over the heads.
 //
 // It is EViT without the fused token, but counts by the patches of the image and rounds down: at a rate
 // of 0.7 it leaves 137, 96 and 67 of 196 patches, EViT{Drop: true} 138, 97 and 68. At least one patch
