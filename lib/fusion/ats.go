@@ -15,7 +15,8 @@ import (
 // distribution is nearest (inverse transform sampling). Patches taken twice are kept once, so that an
 // image in which few patches matter keeps few of them. Training and inference are the same.
 //
-// The steps are [Step].Adaptive: min(K, patches) places, the last of which stay empty.
+// The steps are Adaptive: min(K, patches) places behind the protected tokens, the last of which stay
+// empty.
 //
 // The official code takes the rows of the patches kept out of the attention map, before the values are
 // mixed. Choosing after the attention's residual connection, as here, leaves the same tokens: what

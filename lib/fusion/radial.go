@@ -34,8 +34,8 @@ const (
 // far away as their patches in the mean.
 type Radial struct {
 	Norm Norm // L1 also when empty
-	// KeepRate is the share of patches that the first of the layers leaves, about; of as many as the image has
-	// the second leaves its square, the third its cube, rounded down, but never fewer than one.
+	// KeepRate is the share of patches that the first of the layers leaves, about; the second leaves its
+	// square, the third its cube, of as many as the image has.
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
