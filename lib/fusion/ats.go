@@ -96,28 +96,31 @@ func (m ATS) assign(e Evidence, at Layer, points, remaining int) *Assignment {
 	if e.Present != nil {
 		candidate = And(candidate, GreaterThan(e.Present, ZerosLike(index)))
 	}
-	score := StopGradient(m.significance(e))
-	score = Where(candidate, score, ZerosLike(score))
-
-	// No sort: a token's place in the order is enough to add up what comes before it.
-	place, total := index, AddScalar(ReduceAndKeep(score, ReduceSum, 1), 1e-6)
-	if m.bySignificance() {
-		place, total = Neg(rank(score, index, at.Protected)), ReduceAndKeep(score, ReduceSum, 1)
-	}
-	score = Div(score, BroadcastToShape(orOne(total), score.Shape()))
-	upTo := sumUpTo(score, place)
-	var at01 *Node // [batch, points]
-	if m.bySignificance() {
-		upTo, at01 = stretched(upTo, score, candidate, points)
-	} else {
-		at01 = DivScalar(AddScalar(MulScalar(iota(g, 1, points), 2), 1), float64(2*points+2))
-		at01 = BroadcastToDims(at01, score.Shape().Dimensions[0], points)
-	}
-	taken := And(candidate, nearest(at01, upTo, candidate))
+	place, upTo, fixed := m.distribution(e, candidate, at.Protected, points)
+	taken := And(candidate, nearest(fixed, upTo, candidate))
 	before := sumUpTo(ConvertDType(taken, dtypes.Float32), place) // and itself
 	slot := Where(taken, AddScalar(before, at.Protected-1), AddScalar(ZerosLike(index), -1))
 	slot = Where(protected, index, slot)
 	return FuseSum(slot, OnesLike(slot), remaining)
+}
+
+// distribution returns the place of each token in the order, the distribution up to each, both
+// [batch, tokens], and the fixed points to sample it at, [batch, points]. There is no sort: places are
+// enough to add up what comes before.
+func (m ATS) distribution(e Evidence, candidate *Node, protected, points int) (place, upTo, fixed *Node) {
+	score := StopGradient(m.significance(e))
+	score = Where(candidate, score, ZerosLike(score))
+	total := BroadcastToShape(ReduceAndKeep(score, ReduceSum, 1), score.Shape())
+	g, batch := score.Graph(), score.Shape().Dimensions[0]
+	place = iota(g, batch, score.Shape().Dimensions[1])
+	if m.bySignificance() {
+		place = Neg(rank(score, place, protected))
+		score = Div(score, orOne(total))
+		upTo, fixed = stretched(sumUpTo(score, place), score, candidate, points)
+		return place, upTo, fixed
+	}
+	fixed = DivScalar(AddScalar(MulScalar(iota(g, batch, points), 2), 1), float64(2*points+2))
+	return place, sumUpTo(Div(score, AddScalar(total, 1e-6)), place), fixed
 }
 
 // significance is attention from the class token times the norm of the values, [batch, tokens].
@@ -132,22 +135,21 @@ func (m ATS) significance(e Evidence) *Node {
 // stretched scales the distribution upTo [batch, tokens] so that the least significant candidate stands
 // at 0 and the most significant at 1, and returns with it points [batch, points], evenly from its first
 // value above 0 to 1.
-func stretched(upTo, score, candidate *Node, points int) (*Node, *Node) {
-	g := upTo.Graph()
-	b := upTo.Shape().Dimensions[0]
-	infinite := BroadcastToShape(Infinity(g, upTo.DType(), 1), upTo.Shape())
-	least := ReduceAndKeep(Where(candidate, score, infinite), ReduceMin, 1) // [b, 1]
-	range01 := Sub(ReduceAndKeep(Where(candidate, upTo, ZerosLike(upTo)), ReduceMax, 1), least)
-	upTo = Div(Sub(upTo, BroadcastToShape(least, upTo.Shape())), BroadcastToShape(orOne(range01), upTo.Shape()))
+func stretched(upTo, score, candidate *Node, points int) (scaled, fixed *Node) {
+	shape, batch := upTo.Shape(), upTo.Shape().Dimensions[0]
+	infinite := BroadcastToShape(Infinity(upTo.Graph(), upTo.DType(), 1), shape)
+	low := ReduceAndKeep(Where(candidate, score, infinite), ReduceMin, 1) // [b, 1]
+	high := ReduceAndKeep(Where(candidate, upTo, ZerosLike(upTo)), ReduceMax, 1)
+	scaled = Div(Sub(upTo, BroadcastToShape(low, shape)), BroadcastToShape(orOne(Sub(high, low)), shape))
 
-	above := And(candidate, GreaterThan(upTo, ZerosLike(upTo)))
-	first := MinScalar(ReduceAndKeep(Where(above, upTo, infinite), ReduceMin, 1), 1) // 1 where there is none
-	share := OnesLike(iota(g, 1, points))
+	above := And(candidate, GreaterThan(scaled, ZerosLike(scaled)))
+	first := MinScalar(ReduceAndKeep(Where(above, scaled, infinite), ReduceMin, 1), 1) // 1 where none is above
+	first = BroadcastToDims(first, batch, points)
+	share := OnesLike(first) // a single point is the last
 	if points > 1 {
-		share = DivScalar(iota(g, 1, points), float64(points-1))
+		share = DivScalar(iota(upTo.Graph(), batch, points), float64(points-1))
 	}
-	share, first = BroadcastToDims(share, b, points), BroadcastToDims(first, b, points)
-	return upTo, Add(first, Mul(OneMinus(first), share))
+	return scaled, Add(first, Mul(OneMinus(first), share))
 }
 
 // nearest reports which candidates are nearest to any of points [batch, points] in upTo
