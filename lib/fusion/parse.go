@@ -83,6 +83,15 @@ func Methods() []Description {
 		{Name: "random-drop", Kind: Choosing, Defaults: `{"method":"random-drop","keep_rate":0.7,"layers":[3,6,9],"seed":0}`,
 			Paper:   "-",
 			Summary: "keep random tokens, drop the others", parse: parseRandomDrop},
+		{Name: "atc", Kind: Fusing, Defaults: `{"method":"atc","keep_rate":0.7,"layers":[3,6,9],"linkage":"average","pooling":"size","proportional_attention":true}`,
+			Paper:   "Haurum et al. 2024, arXiv 2409.11923",
+			Summary: "agglomerative clustering of the keys; r in place of keep_rate removes r in each layer", parse: parseATC},
+		{Name: "kmedoids", Kind: Choosing, Defaults: `{"method":"kmedoids","keep_rate":0.7,"layers":[2,5,8],"iterations":3,"equal_weight":false,"medoid_rule":"image"}`,
+			Paper:   "Haurum et al. 2023, arXiv 2308.04657",
+			Summary: "K-Medoids clustering that starts from the most attended tokens; 2, 5, 8 are followed by fewer tokens in 3, 6, 9", parse: parseKMedoids},
+		{Name: "dpcknn", Kind: Learned, Defaults: `{"method":"dpcknn","keep_rate":0.7,"layers":[3,6,9],"k_neighbors":5,"equal_weight":false}`,
+			Paper:   "Zeng et al. 2022, arXiv 2204.08680; Haurum et al. 2023, arXiv 2308.04657",
+			Summary: "density peaks clustering, its weights learned; equal_weight=true for models that have none", parse: parseDPCKNN},
 	}
 }
 

@@ -59,6 +59,15 @@ func TestParse(t *testing.T) {
 		"radial":             {"radial", `{"method":"radial","norm":"l1","keep_rate":0.7,"layers":[3,6,9]}`},
 		"radial squares":     {"radial:norm=linf,keep_rate=0.25", `{"method":"radial","norm":"linf","keep_rate":0.25,"layers":[3,6,9]}`},
 		"random drop":        {"random-drop:seed=7", `{"method":"random-drop","keep_rate":0.7,"layers":[3,6,9],"seed":7}`},
+		"atc":                {"atc", `{"method":"atc","keep_rate":0.7,"layers":[3,6,9],"linkage":"average","pooling":"size","proportional_attention":true}`},
+		"atc rates": {"atc:keep_rate=0.9,0.5,layers=1,2,linkage=complete,pooling=mean,proportional_attention=false",
+			`{"method":"atc","keep_rate":[0.9,0.5],"layers":[1,2],"linkage":"complete","pooling":"mean","proportional_attention":false}`},
+		"atc by count":    {"atc:r=13,linkage=single", `{"method":"atc","r":13,"linkage":"single","pooling":"size","proportional_attention":true}`},
+		"atc counts":      {"atc:r=13,0,2", `{"method":"atc","r":[13,0,2],"linkage":"average","pooling":"size","proportional_attention":true}`},
+		"kmedoids":        {"kmedoids", `{"method":"kmedoids","keep_rate":0.7,"layers":[2,5,8],"iterations":3,"equal_weight":false,"medoid_rule":"image"}`},
+		"kmedoids fields": {"kmedoids:keep_rate=0.5,0.25,layers=1,2,iterations=5,equal_weight=true,medoid_rule=cluster", `{"method":"kmedoids","keep_rate":[0.5,0.25],"layers":[1,2],"iterations":5,"equal_weight":true,"medoid_rule":"cluster"}`},
+		"dpcknn":          {"dpcknn", `{"method":"dpcknn","keep_rate":0.7,"layers":[3,6,9],"k_neighbors":5,"equal_weight":false}`},
+		"dpcknn fields":   {"dpcknn:keep_rate=0.5,layers=1,k_neighbors=3,equal_weight=true", `{"method":"dpcknn","keep_rate":0.5,"layers":[1],"k_neighbors":3,"equal_weight":true}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			method, err := fusion.Parse(c.text)
@@ -117,6 +126,17 @@ func TestParseErrors(t *testing.T) {
 		"unknown norm":       {"radial:norm=l3", `unknown norm "l3": known are l1, l2, linf`},
 		"unknown order":      {"ats:order=random", `unknown order "random": known are significance, position`},
 		"seed of half":       {"random-drop:seed=0.5", "seed is a number 0.5, want a whole number"},
+		"atc both":           {"atc:r=4,keep_rate=0.5", "takes keep_rate or r, not both"},
+		"atc of nothing":     {"atc:keep_rate=0", "keep_rate is 0, want 0.001 to 1"},
+		"atc half a token":   {"atc:r=0.5", "r is 0.5, want a count of tokens"},
+		"atc negative":       {"atc:r=-1", "r is -1, want 0"},
+		"atc counts":         {"atc:r=1,2,3,layers=1,2", "r has 3 values for 2 layers"},
+		"linkage":            {"atc:linkage=ward", `unknown linkage "ward": known are single, complete, average`},
+		"medoid rule":        {"kmedoids:medoid_rule=mean", `unknown medoid_rule "mean": known are image, cluster`},
+		"iterations":         {"kmedoids:iterations=0", "iterations is 0, want 1 to 100"},
+		"kmedoids keep rate": {"kmedoids:keep_rate=1.5", "keep_rate is 1.5, want 0 to 1"},
+		"neighbours":         {"dpcknn:k_neighbors=0", "k_neighbors is 0, want 1 or above"},
+		"dpcknn layers":      {"dpcknn:keep_rate=0.5,0.5,layers=1", "keep_rate has 2 values for 1 layers"},
 		"a list for a word":  {"mctf:pooling=max,mean", "pooling is a array, want a string"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,44 @@
+package fusion
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// What the clustering methods share: ATC, K-Medoids, DPC-KNN.
+
+// squaredDistances returns the squared Euclidean distance of each pair of tokens, [batch, n, dim] ->
+// [batch, n, n], by one matrix product; exactly 0 between a token and itself.
+func squaredDistances(x *Node) *Node {
+	product := EinsumAxes(x, x, [][2]int{{2, 2}}, [][2]int{{0, 0}})
+	square := product.Shape()
+	norm := ReduceSum(Square(x), 2)
+	both := Add(BroadcastToShape(InsertAxes(norm, 1), square), BroadcastToShape(InsertAxes(norm, 2), square))
+	return Where(itself(product), ZerosLike(product), MaxScalar(Sub(both, MulScalar(product, 2)), 0))
+}
+
+// itself is true where a pair [batch, n, n] is a token and itself.
+func itself(pairs *Node) *Node {
+	g, square := pairs.Graph(), shapes.Make(dtypes.Int32, pairs.Shape().Dimensions...)
+	return Equal(Iota(g, square, 1), Iota(g, square, 2))
+}
+
+// precedes says for each pair (i, j) whether j comes before i by value [batch, n], the smaller first,
+// ties by position: [batch, n, n].
+func precedes(value *Node) *Node {
+	g, batch, n := value.Graph(), value.Shape().Dimensions[0], value.Shape().Dimensions[1]
+	square := shapes.Make(value.DType(), batch, n, n)
+	own, other := BroadcastToShape(InsertAxes(value, 2), square), BroadcastToShape(InsertAxes(value, 1), square)
+	return Or(LessThan(other, own), And(Equal(other, own), LessThan(Iota(g, square, 2), Iota(g, square, 1))))
+}
+
+// nearestCentre returns for each token the position of its nearest centre, ties to the lower position, by
+// distances [batch, n, n], none below 0, and centre [batch, n], true or false. A centre is its own.
+func nearestCentre(distance, centre *Node) *Node {
+	square := distance.Shape()
+	distance = Where(itself(distance), AddScalar(ZerosLike(distance), -1), distance)
+	never := BroadcastToShape(Infinity(distance.Graph(), distance.DType(), 1), square)
+	distance = Where(BroadcastToShape(InsertAxes(centre, 1), withBool(square)), distance, never)
+	return ConvertDType(ArgMin(distance, 2), distance.DType())
+}
