@@ -1,0 +1,3 @@
+package weights
+
+const namesShown = 8
