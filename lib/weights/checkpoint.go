@@ -21,7 +21,7 @@ var levels = []string{"model", "state_dict", "state_dict_ema", "model_ema"}
 const magic = long("\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19")
 
 // decodeArchive reads the zip format: a pickle data.pkl, and a record for each storage.
-func decodeArchive(data []byte) (*File, error) {
+func decodeArchive(data []byte, prefer []string) (*File, error) {
 	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return nil, fmt.Errorf("a PyTorch checkpoint that is damaged or not whole: %w", err)
@@ -69,7 +69,7 @@ func decodeArchive(data []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return stateDict(root, len(data), func(s *storage) ([]byte, error) { return record("data/" + s.key) })
+	return stateDict(root, prefer, len(data), func(s *storage) ([]byte, error) { return record("data/" + s.key) })
 }
 
 // recordOf returns the bytes of a record within those of the archive. torch.save compresses none, so
@@ -97,7 +97,7 @@ func recordOf(f *zip.File, data []byte) ([]byte, error) {
 // decodeStream reads the format before torch 1.6: pickles of a magic number, a version, facts about
 // the machine, the checkpoint and the keys of the storages, then the storages, each as a count of 8
 // bytes and its elements.
-func decodeStream(data []byte) (*File, error) {
+func decodeStream(data []byte, prefer []string) (*File, error) {
 	objects := &torchObjects{map[string]*storage{}}
 	var pickles [5]any
 	rest := data
@@ -134,7 +134,7 @@ func decodeStream(data []byte) (*File, error) {
 		}
 		bytesOf[name], rest = rest[:s.count*width], rest[s.count*width:]
 	}
-	return stateDict(pickles[3], len(data), func(s *storage) ([]byte, error) {
+	return stateDict(pickles[3], prefer, len(data), func(s *storage) ([]byte, error) {
 		raw, ok := bytesOf[s.key]
 		if !ok {
 			return nil, fmt.Errorf("no whole checkpoint: it has no storage %s", printable(s.key))
@@ -144,8 +144,8 @@ func decodeStream(data []byte) (*File, error) {
 }
 
 // stateDict makes the tensors of the state dict of a checkpoint of size bytes.
-func stateDict(root any, size int, bytesOf func(*storage) ([]byte, error)) (*File, error) {
-	views, err := chosen(root)
+func stateDict(root any, prefer []string, size int, bytesOf func(*storage) ([]byte, error)) (*File, error) {
+	views, err := chosen(root, prefer)
 	if err != nil {
 		return nil, err
 	}
@@ -167,13 +167,13 @@ func stateDict(root any, size int, bytesOf func(*storage) ([]byte, error)) (*Fil
 }
 
 // chosen returns the tensors by name: those of a level that has tensors, else of the whole.
-func chosen(root any) (map[string]*view, error) {
+func chosen(root any, prefer []string) (map[string]*view, error) {
 	d, ok := root.(*dict)
 	if !ok {
 		return nil, errors.New("a checkpoint without names: save the state dict, torch.save(model.state_dict(), FILE)")
 	}
 	views := d.views()
-	for _, level := range levels {
+	for _, level := range slices.Concat(prefer, levels) {
 		if inner, ok := d.get(level).(*dict); ok {
 			if found := inner.views(); len(found) > 0 {
 				views = found
@@ -223,18 +223,15 @@ func (d *dict) views() map[string]*view {
 	return out
 }
 
-// keys names the first keys.
+// keys names the keys.
 func (d *dict) keys() string {
 	var names []string
 	for i := 0; i < len(d.pairs); i += 2 {
-		if len(names) == namesShown {
-			return strings.Join(names, ", ") + fmt.Sprintf(" and %d more", len(d.pairs)/2-namesShown)
-		}
 		if name, ok := d.pairs[i].(string); ok {
 			names = append(names, printable(name))
 		}
 	}
-	return strings.Join(names, ", ")
+	return Names(names)
 }
 
 // tensor copies the view's elements, as long as the budget of bytes lasts.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
+
 	"tokenfuse/lib/weights"
 )
 
@@ -45,6 +47,24 @@ func TestCheckpoints(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPreferredLevel: training.pth has the network plus 1 under model_ema.
+func TestPreferredLevel(t *testing.T) {
+	for want, prefer := range map[float32][]string{0: nil, 1: {"model_ema"}} {
+		f, err := weights.Read("testdata/training.pth", append([]string{"not there", "args"}, prefer...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := weights.Read("testdata/net.safetensors")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, base := tensors.MustCopyFlatData[float32](f.Tensors["0.bias"]), tensors.MustCopyFlatData[float32](plain.Tensors["0.bias"])
+		if got[0] != base[0]+want {
+			t.Errorf("prefer %v: %v, want %v", prefer, got[0], base[0]+want)
+		}
 	}
 }
 

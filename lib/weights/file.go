@@ -27,21 +27,21 @@ type File struct {
 // content. Floats of 16, 32 and 64 bits become float32; integers of 32 and 64 bits keep their type,
 // bytes and booleans become uint8.
 //
-// Of a checkpoint the tensors of its state dict are taken: the dict under `model`, else under
-// `state_dict`, `state_dict_ema` or `model_ema`, in this order and where it holds tensors, else the
-// checkpoint itself. What else is there (optimizer, args, epoch) is ignored. When all names begin with
+// Of a checkpoint the tensors of its state dict are taken: the dict under one of the preferred levels,
+// else under `model`, `state_dict`, `state_dict_ema` or `model_ema`, in this order and where it holds
+// tensors, else the checkpoint itself. What else is there (optimizer, args, epoch) is ignored. When all names begin with
 // `module.`, as DataParallel saves them, they lose it. Tensors that share storage, or are views with
 // strides, arrive as plain copies.
 //
 // Reading a checkpoint runs nothing: what is no tensor, no plain value and no argparse.Namespace is
 // refused by its name. It takes memory for the file, its tensors and little more, whatever the file
 // claims.
-func Read(path string) (*File, error) {
+func Read(path string, prefer ...string) (*File, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)
 	}
-	f, err := Decode(data)
+	f, err := Decode(data, prefer...)
 	if err != nil {
 		return nil, fmt.Errorf("weights: %s: %w", path, err)
 	}
@@ -49,14 +49,14 @@ func Read(path string) (*File, error) {
 }
 
 // Decode reads the bytes of a file; see Read.
-func Decode(data []byte) (*File, error) {
+func Decode(data []byte, prefer ...string) (*File, error) {
 	switch {
 	case likeSafetensors(data):
 		return decodeSafetensors(data)
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
-		return decodeArchive(data)
+		return decodeArchive(data, prefer)
 	case len(data) > 1 && data[0] == opProto && 2 <= data[1] && data[1] <= 5:
-		return decodeStream(data)
+		return decodeStream(data, prefer)
 	}
 	return nil, errors.New("neither a safetensors file nor a PyTorch checkpoint")
 }

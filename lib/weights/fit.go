@@ -1,3 +1,133 @@
 package weights
 
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// namesShown is how many names of a kind a message lists.
 const namesShown = 8
+
+// Fit is how the tensors of a file fit the parameters of a model.
+type Fit struct {
+	// Missing are the parameters that the file does not hold, in the model's order.
+	Missing []string
+	// Reshaped are those that it holds in another shape, in the model's order.
+	Reshaped []Reshaped
+	// Unexpected are the tensors that the model does not know, sorted.
+	Unexpected []string
+	// Wanted is the number of the model's parameters.
+	Wanted int
+}
+
+// Reshaped is a parameter of another shape in the file than in the model.
+type Reshaped struct {
+	Name       string
+	Have, Want []int
+}
+
+// Compare compares the parameters that a model wants, by name and dimensions, with the tensors at hand.
+func Compare(want iter.Seq2[string, []int], have map[string]*tensors.Tensor) Fit {
+	var f Fit
+	known := map[string]bool{}
+	for name, dims := range want {
+		known[name] = true
+		t, ok := have[name]
+		switch {
+		case !ok:
+			f.Missing = append(f.Missing, name)
+		case !slices.Equal(t.Shape().Dimensions, dims):
+			f.Reshaped = append(f.Reshaped, Reshaped{name, t.Shape().Dimensions, dims})
+		}
+	}
+	f.Wanted = len(known)
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		if !known[name] {
+			f.Unexpected = append(f.Unexpected, name)
+		}
+	}
+	return f
+}
+
+// Err is nil if the model can take the tensors, unexpected ones apart. Else it lists in one line what is
+// missing, of another shape or unexpected, eight names of each, and says what all names lack or have
+// too much where it is a common beginning.
+func (f Fit) Err() error {
+	var parts []string
+	if n := len(f.Missing); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d missing: %s", n, f.Wanted, Names(f.Missing)))
+	}
+	if n := len(f.Reshaped); n > 0 {
+		var each []string
+		for _, r := range f.Reshaped {
+			each = append(each, fmt.Sprintf("%s is %v, want %v", r.Name, r.Have, r.Want))
+		}
+		parts = append(parts, fmt.Sprintf("%d of another shape: %s", n, Names(each)))
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	if n := len(f.Unexpected); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d unexpected: %s", n, Names(f.Unexpected)))
+	}
+	if hint := f.hint(); hint != "" {
+		parts = append(parts, hint)
+	}
+	return errors.New(strings.Join(parts, "; "))
+}
+
+// hint says why most parameters are missing.
+func (f Fit) hint() string {
+	if 2*len(f.Missing) <= f.Wanted {
+		return ""
+	}
+	if prefix := beginning(f.Unexpected, f.Missing); prefix != "" {
+		return fmt.Sprintf("rename the tensors: theirs are the model's names behind %q", prefix)
+	}
+	if prefix := beginning(f.Missing, f.Unexpected); prefix != "" {
+		return fmt.Sprintf("rename the tensors: theirs are the model's names without %q", prefix)
+	}
+	return "they are of another architecture, or under other names"
+}
+
+// beginning returns what stands before most of the short names among the long ones, "" if nothing
+// does.
+func beginning(long, short []string) string {
+	if len(short) == 0 {
+		return ""
+	}
+	have := map[string]bool{}
+	for _, name := range long {
+		have[name] = true
+	}
+	for _, name := range long {
+		prefix, ok := strings.CutSuffix(name, short[0])
+		if !ok || !strings.HasSuffix(prefix, ".") {
+			continue
+		}
+		found := 0
+		for _, s := range short {
+			if have[prefix+s] {
+				found++
+			}
+		}
+		if 2*found > len(short) {
+			return prefix
+		}
+	}
+	return ""
+}
+
+// Names lists the first eight names, and says how many more there are.
+func Names(all []string) string {
+	if len(all) <= namesShown {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:namesShown], ", "), len(all)-namesShown)
+}
