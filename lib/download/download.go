@@ -23,7 +23,9 @@ type File struct {
 	Size int64
 	// SHA256 in hex: all 64 digits, or the first 8 or more of them, such as PyTorch has in the names
 	// of its files (deit_small_patch16_224-cd65a155.pth). Eight digits tell damage from the original,
-	// not the original from what someone made to resemble it: give all where they are known.
+	// not the original from what someone made to resemble it: give all where they are known. Empty where
+	// none is published: then the first download writes the checksum of what it got to path.sha256, says
+	// so, and from then on the file must have it.
 	SHA256 string
 	// Patience is how long a server may send nothing before it is given up (what it sent is kept for
 	// the next try); 0 is 30 seconds.
@@ -46,7 +48,11 @@ func Cache(folders ...string) (string, error) {
 // else a few lines; nil is silence. Errors are one line that names the address; a cancelled ctx is
 // among their causes.
 func (f File) To(ctx context.Context, path string, out io.Writer) error {
-	if digits := strings.Trim(f.SHA256, "0123456789abcdef"); digits != "" || len(f.SHA256) < 8 || len(f.SHA256) > 64 {
+	first, err := f.recall(path)
+	if err != nil {
+		return err
+	}
+	if digits := strings.Trim(f.SHA256, "0123456789abcdef"); digits != "" || !first && len(f.SHA256) < 8 || len(f.SHA256) > 64 {
 		return fmt.Errorf("download of %q: SHA-256 %q is not 8 to 64 hex digits in small letters", f.URL, f.SHA256)
 	}
 	if f.Patience <= 0 {
@@ -69,6 +75,12 @@ func (f File) To(ctx context.Context, path string, out io.Writer) error {
 		return fmt.Errorf("download of %q cannot be locked: %w", path, err)
 	}
 	defer lock.Unlock()
+	if first {
+		// Another process may have been the first meanwhile.
+		if first, err = f.recall(path); err != nil {
+			return err
+		}
+	}
 	if f.presentAt(path) {
 		return nil
 	}
@@ -77,11 +89,19 @@ func (f File) To(ctx context.Context, path string, out io.Writer) error {
 	if err := t.complete(ctx); err != nil {
 		return fmt.Errorf("download of %q failed: %w", f.URL, err)
 	}
+	if first {
+		if err := record(t.part, path, out); err != nil {
+			return fmt.Errorf("download of %q: %w", f.URL, err)
+		}
+	}
 	return os.Rename(t.part, path)
 }
 
-// presentAt reports whether the file is at path, whole and right.
+// presentAt reports whether the file is at path, whole and right; one without a checksum never is.
 func (f File) presentAt(path string) bool {
+	if f.SHA256 == "" {
+		return false
+	}
 	if size := fileSize(path); size == 0 || f.Size > 0 && size != f.Size {
 		return false
 	}
