@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/weights"
 )
 
 // Learned returns the weights that a method has of its own in a model, by name: those of a predictor of
@@ -72,21 +73,21 @@ func (m *Model) adopt(method fusion.Method) error {
 	if err != nil {
 		return err
 	}
-	var missing, shapes []string
+	fit := weights.Fit{Wanted: len(learned)}
 	for _, name := range slices.Sorted(maps.Keys(learned)) {
 		dims := learned[name].Dims
 		if v := m.store.GetVariable(variablePath(name)); v != nil {
 			if !slices.Equal(v.Shape().Dimensions, dims) {
-				shapes = append(shapes, fmt.Sprintf("%s is %v, want %v", name, v.Shape().Dimensions, dims))
+				fit.Reshaped = append(fit.Reshaped, weights.Reshaped{Name: name, Have: v.Shape().Dimensions, Want: dims})
 			}
 			continue
 		}
 		weight, ok := m.unknown[name]
 		switch {
 		case !ok:
-			missing = append(missing, name)
+			fit.Missing = append(fit.Missing, name)
 		case !slices.Equal(weight.Shape().Dimensions, dims):
-			shapes = append(shapes, fmt.Sprintf("%s is %v, want %v", name, weight.Shape().Dimensions, dims))
+			fit.Reshaped = append(fit.Reshaped, weights.Reshaped{Name: name, Have: weight.Shape().Dimensions, Want: dims})
 		default:
 			if _, err := m.store.CreateVariable(variablePath(name), weight); err != nil {
 				return fmt.Errorf("vit: weight %s: %w", name, err)
@@ -94,8 +95,8 @@ func (m *Model) adopt(method fusion.Method) error {
 			m.learned = append(m.learned, name)
 		}
 	}
-	if len(missing)+len(shapes) > 0 {
-		return fmt.Errorf("%w: %s learns weights of its own: load a checkpoint that was trained with it, or start from Model.Learn", mismatch(missing, shapes), method.Name())
+	if err := fit.Err(); err != nil {
+		return fmt.Errorf("vit: the weights do not fit the model: %w: %s learns weights of its own: load a checkpoint that was trained with it, or start from Model.Learn", err, method.Name())
 	}
 	return nil
 }

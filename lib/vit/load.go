@@ -3,7 +3,6 @@ package vit
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -31,9 +30,9 @@ func New(c Config, seed int64) (*Model, error) {
 	return assemble("untrained", c, c.initial(seed))
 }
 
-// FromFile returns a model with the weights of a safetensors file under timm's names. Tensors that
-// are missing or of another shape are an error that lists them; unexpected returns the names of
-// those that the model does not know.
+// FromFile returns a model with the weights of a safetensors file or a PyTorch checkpoint (see
+// weights.Read) under timm's names. Tensors that are missing or of another shape are an error that lists
+// them; unexpected returns the names of those that the model does not know.
 func FromFile(name string, c Config, path string) (m *Model, unexpected []string, err error) {
 	file, err := weights.Read(path)
 	if err != nil {
@@ -55,37 +54,17 @@ func FromTensors(name string, c Config, all map[string]*tensors.Tensor) (m *Mode
 	if err := c.Validate(); err != nil {
 		return nil, nil, err
 	}
-	mine := map[string]*tensors.Tensor{}
-	var missing, shapes []string
-	for name, dims := range c.Parameters() {
-		t, ok := all[name]
-		if ok && name == "pos_embed" {
-			fitted, err := fitPositions(c, t)
-			if err != nil {
-				shapes = append(shapes, err.Error())
-				continue
-			}
-			t = fitted
-		}
-		switch {
-		case !ok:
-			missing = append(missing, name)
-		case !slices.Equal(t.Shape().Dimensions, dims):
-			shapes = append(shapes, fmt.Sprintf("%s is %v, want %v", name, t.Shape().Dimensions, dims))
-		default:
-			mine[name] = t
-		}
+	all, positions := withPositions(c, all)
+	fit := weights.Compare(c.Parameters(), all)
+	err = fit.Err()
+	if positions != nil && len(fit.Missing) == 0 && len(fit.Reshaped) < 2 {
+		err = positions // alone, it says more
 	}
-	if len(missing)+len(shapes) > 0 {
-		return nil, nil, mismatch(missing, shapes)
+	if err != nil {
+		return nil, nil, fmt.Errorf("vit: the weights do not fit the model: %w", err)
 	}
-	for name := range all {
-		if _, known := mine[name]; !known && !strings.HasSuffix(name, ".num_batches_tracked") {
-			unexpected = append(unexpected, name)
-		}
-	}
-	slices.Sort(unexpected)
-	if m, err = assemble(name, c, mine); err != nil {
+	unexpected = slices.DeleteFunc(fit.Unexpected, func(name string) bool { return strings.HasSuffix(name, ".num_batches_tracked") })
+	if m, err = assemble(name, c, all); err != nil {
 		return nil, nil, err
 	}
 	for _, name := range unexpected {
@@ -94,16 +73,20 @@ func FromTensors(name string, c Config, all map[string]*tensors.Tensor) (m *Mode
 	return m, unexpected, nil
 }
 
-// mismatch says in one line which weights do not fit.
-func mismatch(missing, shapes []string) error {
-	var parts []string
-	if len(missing) > 0 {
-		parts = append(parts, fmt.Sprintf("%d missing: %s", len(missing), strings.Join(missing, ", ")))
+// withPositions replaces the position embedding by one that fits the configuration, if it can; if not,
+// the error says why.
+func withPositions(c Config, all map[string]*tensors.Tensor) (map[string]*tensors.Tensor, error) {
+	embedding, ok := all["pos_embed"]
+	if !ok {
+		return all, nil
 	}
-	if len(shapes) > 0 {
-		parts = append(parts, fmt.Sprintf("%d of another shape: %s", len(shapes), strings.Join(shapes, "; ")))
+	fitted, err := fitPositions(c, embedding)
+	if err != nil {
+		return all, err
 	}
-	return fmt.Errorf("vit: the weights do not fit the model: %s", strings.Join(parts, "; "))
+	all = maps.Clone(all)
+	all["pos_embed"] = fitted
+	return all, nil
 }
 
 func assemble(name string, c Config, all map[string]*tensors.Tensor) (*Model, error) {
@@ -147,19 +130,24 @@ func (m *Model) Save(path string, metadata map[string]string) error {
 	return weights.Write(path, &weights.File{Tensors: all, Metadata: maps.Clone(metadata)})
 }
 
-// Load returns a trained model by name: those that come with Tokenfuse, such as
-// "vit_fmnist_patch4_28".
-func Load(name string) (*Model, error) {
+// Load returns a trained model by name, such as "deit_small_patch16_224". Its weights are, the first
+// that there are of:
+//   - those that come with Tokenfuse ("vit_fmnist_patch4_28");
+//   - a file in the folder that $TOKENFUSE_MODELS names: the official checkpoint under its official
+//     name (deit_small_patch16_224-cd65a155.pth, as in PyTorch's own cache), NAME.safetensors or NAME.pth;
+//   - the official checkpoint in the user's cache (os.UserCacheDir, tokenfuse/models), downloaded if it is
+//     not there: resumed after an interruption, with progress on standard error, and checked against the
+//     checksum of its authors, or, where they publish none, against that of the first download.
+//
+// ErrNoWeights is met when there are none.
+func Load(name string, options ...LoadOption) (*Model, error) {
 	c, err := ConfigOf(name)
 	if err != nil {
 		return nil, err
 	}
 	data, err := trained.ReadFile("trained/" + name + ".safetensors")
 	if err != nil {
-		if os.IsNotExist(err) {
-			return nil, fmt.Errorf("vit: no trained weights of %s come with Tokenfuse: load its checkpoint with vit.FromFile", name)
-		}
-		return nil, err
+		return newSource(options).load(name, c)
 	}
 	file, err := weights.Decode(data)
 	if err != nil {

@@ -58,7 +58,7 @@ func Decode(data []byte, prefer ...string) (*File, error) {
 	case len(data) > 1 && data[0] == opProto && 2 <= data[1] && data[1] <= 5:
 		return decodeStream(data, prefer)
 	}
-	return nil, errors.New("neither a safetensors file nor a PyTorch checkpoint")
+	return nil, errors.New("not a safetensors file, nor a PyTorch checkpoint")
 }
 
 // likeSafetensors reports whether a file begins as safetensors do, with the length of a JSON header

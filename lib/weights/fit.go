@@ -84,7 +84,7 @@ func (f Fit) Err() error {
 
 // hint says why most parameters are missing.
 func (f Fit) hint() string {
-	if 2*len(f.Missing) <= f.Wanted {
+	if len(f.Unexpected) == 0 || 2*len(f.Missing) <= f.Wanted {
 		return ""
 	}
 	if prefix := beginning(f.Unexpected, f.Missing); prefix != "" {

@@ -100,10 +100,10 @@ func TestRefusals(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"nothing":            {nil, "neither a safetensors file nor a PyTorch checkpoint"},
+		"nothing":            {nil, "not a safetensors file, nor a PyTorch checkpoint"},
 		"a zip archive":      {[]byte("PK\x03\x04 and so on"), "a PyTorch checkpoint that is damaged"},
 		"an old checkpoint":  {[]byte{0x80, 2, 0x8a, 0x0a}, "breaks off"},
-		"a huge header":      {[]byte{255, 255, 255, 255, 255, 255, 255, 127, '{'}, "neither a safetensors file"},
+		"a huge header":      {[]byte{255, 255, 255, 255, 255, 255, 255, 127, '{'}, "not a safetensors file"},
 		"a huge tensor":      {file("F32", "[1152921504606846976]", []byte{0, 0, 0, 0}), "not a safetensors file"},
 		"beyond the file":    {file("F32", "[2]", []byte{0, 0, 0, 0}), "not a safetensors file"},
 		"an unknown type":    {file("F8_E4M3", "[1]", []byte{0}), ""},
