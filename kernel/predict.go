@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -29,7 +30,7 @@ type predictFlags struct {
 func newPredictCommand() *cobra.Command {
 	var f predictFlags
 	cmd := &cobra.Command{
-		Use:   "predict --model NAME|CONFIG.json --weights FILE (--input FILE.safetensors | IMAGE...)",
+		Use:   "predict --model NAME|CONFIG.json [--weights FILE] (--input FILE.safetensors | IMAGE...)",
 		Short: "Classify images by a model under a fusion method",
 		Long: `Reads tensor input [batch, channels, height, width], already normalised, or images, to which it
 applies the model's evaluation transform. Writes logits [batch, classes] and tokens [depth] (tokens
@@ -38,11 +39,16 @@ leaving each block), with --trace also source [batch, last tokens, first tokens]
 tokens where a method adapts their number to the image). Without --output it prints the likeliest
 classes.
 
-Weights are safetensors under timm's names. Tensors that are missing or of another shape are an
+Weights are safetensors or a PyTorch checkpoint (.pth) under timm's names; a level model or state_dict
+of a checkpoint is looked through. Tensors that are missing or of another shape are an
 error; tensors that the model does not know a warning, an error under --strict (input excepted, so
-that one file may hold both). Models that come with Tokenfuse need no --weights.`,
+that one file may hold both).
+
+Models known by name need no --weights: they come with Tokenfuse, or their official checkpoint is
+taken from the folder that TOKENFUSE_MODELS names, else downloaded into your cache and checked.`,
 		Example: `  go run ./kernel predict --model vit_fmnist_patch4_28 --fusion mctf:r=4 boot.png
-  go run ./kernel predict --model deit_small_patch16_224 --weights deit_small.safetensors \
+  go run ./kernel predict --model deit_small_patch16_224 cat.jpg
+  go run ./kernel predict --model deit_small_patch16_224 --weights deit_small.pth \
       --fusion mctf:r=16 --input batch.safetensors --output logits.safetensors --trace`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.images = args
@@ -60,7 +66,7 @@ that one file may hold both). Models that come with Tokenfuse need no --weights.
 	}
 	cmd.Flags().StringVar(&f.model, "model", "", "model `NAME`, or CONFIG.json (see models)")
 	cmd.Flags().StringVar(&f.imageSize, "image-size", "", imageSizeUsage)
-	cmd.Flags().StringVar(&f.weights, "weights", "", "safetensors `FILE`, timm's names")
+	cmd.Flags().StringVar(&f.weights, "weights", "", "safetensors or .pth `FILE`, timm's names (default: the model's own)")
 	cmd.Flags().StringVar(&f.fusion, "fusion", "", "FUSION.json or `SPEC` such as mctf:r=16,layers=1-11 (see methods)")
 	cmd.Flags().StringVarP(&f.input, "input", "i", "", "safetensors `FILE` with tensor input")
 	cmd.Flags().StringVarP(&f.output, "output", "o", "", "safetensors `FILE` to write")
@@ -89,7 +95,7 @@ func runPredict(ctx context.Context, out, warn io.Writer, f predictFlags) error 
 			return err
 		}
 	}
-	m, err := loadModel(name, config, learned, f, warn)
+	m, err := loadModel(ctx, name, config, learned, f, warn)
 	if err != nil {
 		return err
 	}
@@ -117,16 +123,9 @@ func runPredict(ctx context.Context, out, warn io.Writer, f predictFlags) error 
 }
 
 // loadModel reads the weights; what the fusion method learned stands in the same file.
-func loadModel(name string, config vit.Config, learned map[string]fusion.Weight, f predictFlags, warn io.Writer) (*vit.Model, error) {
+func loadModel(ctx context.Context, name string, config vit.Config, learned map[string]fusion.Weight, f predictFlags, warn io.Writer) (*vit.Model, error) {
 	if f.weights == "" {
-		m, err := vit.Load(name)
-		if err != nil {
-			return nil, failure.Usage("%s comes without weights: give them with --weights FILE.safetensors", name)
-		}
-		if m.Config == config {
-			return m, nil
-		}
-		return m.At(config.ImageSize.Height, config.ImageSize.Width)
+		return loadNamed(ctx, name, config, f, warn)
 	}
 	m, unexpected, err := vit.FromFile(name, config, f.weights)
 	if err != nil {
@@ -134,13 +133,32 @@ func loadModel(name string, config vit.Config, learned map[string]fusion.Weight,
 	}
 	unexpected = slices.DeleteFunc(unexpected, func(name string) bool { return name == "input" || learned[name].Name != "" })
 	if len(unexpected) > 0 {
-		message := fmt.Sprintf("%s holds %d tensors that the model does not know: %s", f.weights, len(unexpected), strings.Join(unexpected, ", "))
+		message := fmt.Sprintf("%s holds %d tensors that the model does not know: %s", f.weights, len(unexpected), weights.Names(unexpected))
 		if f.strict {
 			return nil, failure.Usage("%s", message)
 		}
 		fmt.Fprintf(warn, "kernel: warning: %s\n", message)
 	}
 	return m, nil
+}
+
+// loadNamed loads the model's own weights; a CONFIG.json has none, whatever its name.
+func loadNamed(ctx context.Context, name string, config vit.Config, f predictFlags, warn io.Writer) (*vit.Model, error) {
+	if isFile(f.model) {
+		return nil, failure.Usage("%s comes without weights: give them with --weights FILE", f.model)
+	}
+	m, err := vit.Load(name, vit.WithContext(ctx), vit.WithProgress(warn))
+	switch {
+	case err == nil && m.Config == config:
+		return m, nil
+	case err == nil:
+		return m.At(config.ImageSize.Height, config.ImageSize.Width)
+	case ctx.Err() != nil:
+		return nil, err
+	case errors.Is(err, vit.ErrNoWeights):
+		return nil, &failure.Error{Code: failure.CodeMissing, Err: fmt.Errorf("%w (--weights FILE)", err)}
+	}
+	return nil, failure.Usage("%w", err)
 }
 
 // readImages returns the normalised images [batch, channels, height, width].
@@ -266,7 +284,8 @@ func printClasses(out io.Writer, f predictFlags, name string, c vit.Config, logi
 			if k > 0 {
 				separator = ", "
 			}
-			fmt.Fprintf(out, "%s%s %.1f%%", separator, labels[class], 100*math.Exp(float64(row[class]-row[order[0]]))/total)
+			first, _, _ := strings.Cut(labels[class], ", ") // "tench" of "tench, Tinca tinca"
+			fmt.Fprintf(out, "%s%s %.1f%%", separator, first, 100*math.Exp(float64(row[class]-row[order[0]]))/total)
 		}
 		fmt.Fprintln(out)
 	}

@@ -137,7 +137,7 @@ func (s source) find(name string) (string, error) {
 	case s.ctx.Err() != nil:
 		return "", fmt.Errorf("vit: %w", err)
 	}
-	return "", fmt.Errorf("vit: %w of %s: %w: load a checkpoint with vit.FromFile, or put %s into a folder that TOKENFUSE_MODELS names",
+	return "", fmt.Errorf("vit: %w of %s: %w: put %s into a folder that TOKENFUSE_MODELS names, or load a checkpoint with vit.FromFile",
 		ErrNoWeights, name, err, official.file)
 }
 

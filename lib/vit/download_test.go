@@ -131,7 +131,7 @@ func TestLoadRefusals(t *testing.T) {
 		want    string
 		weights bool // whether ErrNoWeights is met
 	}{
-		"not the official file": {model: "deit_tiny_patch16_224", config: c, want: `not "a1311bcf": the server has another file: load a checkpoint with vit.FromFile, or put deit_tiny_patch16_224-a1311bcf.pth into a folder that TOKENFUSE_MODELS names`, weights: true},
+		"not the official file": {model: "deit_tiny_patch16_224", config: c, want: `not "a1311bcf": the server has another file: put deit_tiny_patch16_224-a1311bcf.pth into a folder that TOKENFUSE_MODELS names, or load a checkpoint with vit.FromFile`, weights: true},
 		"not there":             {model: "deit_small_patch16_224", config: c, want: `the server answers "404 Not Found"`, weights: true},
 		"none known":            {model: "nobodys", config: c, want: "vit: no weights of nobodys", weights: true},
 		"no checkpoint":         {model: "page", config: c, want: "page.pth: not a safetensors file, nor a PyTorch checkpoint"},

@@ -68,7 +68,7 @@ func (f Fit) Err() error {
 		for _, r := range f.Reshaped {
 			each = append(each, fmt.Sprintf("%s is %v, want %v", r.Name, r.Have, r.Want))
 		}
-		parts = append(parts, fmt.Sprintf("%d of another shape: %s", n, Names(each)))
+		parts = append(parts, fmt.Sprintf("%d of another shape: %s", n, first(each, "; ")))
 	}
 	if len(parts) == 0 {
 		return nil
@@ -125,9 +125,11 @@ func beginning(long, short []string) string {
 }
 
 // Names lists the first eight names, and says how many more there are.
-func Names(all []string) string {
+func Names(all []string) string { return first(all, ", ") }
+
+func first(all []string, separator string) string {
 	if len(all) <= namesShown {
-		return strings.Join(all, ", ")
+		return strings.Join(all, separator)
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(all[:namesShown], ", "), len(all)-namesShown)
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:namesShown], separator), len(all)-namesShown)
 }
