@@ -60,7 +60,7 @@ func Models() []Named {
 		Evaluation: Evaluation{Mean: []float64{0.2860}, Std: []float64{0.3530}},
 		Labels:     []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"},
 	}
-	return slices.Concat([]Named{fmnist}, deits(), lvvits(), t2ts(), vits())
+	return labelled(slices.Concat([]Named{fmnist}, deits(), lvvits(), t2ts(), vits()))
 }
 
 // ByName returns a named model; an unknown name is an error that lists the known ones.
