@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -34,6 +35,9 @@ func decodeSafetensors(data []byte) (*File, error) {
 	for _, named := range parsed.Tensors() {
 		dims := make([]int, len(named.TensorView.Shape()))
 		for i, d := range named.TensorView.Shape() {
+			if d > math.MaxInt { // beside a 0
+				return nil, fmt.Errorf("tensor %q: size %v is beyond any tensor", named.Name, named.TensorView.Shape())
+			}
 			dims[i] = int(d)
 		}
 		t, err := tensorOf(stored[named.TensorView.DType()], named.TensorView.Data(), dims)

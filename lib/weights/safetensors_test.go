@@ -108,6 +108,7 @@ func TestRefusals(t *testing.T) {
 		"beyond the file":    {file("F32", "[2]", []byte{0, 0, 0, 0}), "not a safetensors file"},
 		"an unknown type":    {file("F8_E4M3", "[1]", []byte{0}), ""},
 		"a type we lack":     {file("I16", "[1]", []byte{0, 0}), "type int16 is not supported"},
+		"a size of 2^63":     {file("F32", "[0,9223372036854775808]", nil), "is beyond any tensor"},
 		"offsets with holes": {file("F32", "[1]", []byte{0, 0, 0, 0, 9}), "not a safetensors file"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,6 +149,7 @@ func TestWriteWholeOrNot(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(file("F32", "[1]", []byte{0, 0, 0x80, 0x3f}))
 	f.Add(file("F16", "[2]", []byte{0, 0x3c, 0, 0}))
+	f.Add(file("F32", "[0,9223372036854775807]", nil))
 	f.Add(file("I64", "[]", make([]byte, 8)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, _ = weights.Decode(data)
