@@ -99,29 +99,34 @@ func (f Fit) hint() string {
 // beginning returns what stands before most of the short names among the long ones, "" if nothing
 // does.
 func beginning(long, short []string) string {
-	if len(short) == 0 {
-		return ""
-	}
 	have := map[string]bool{}
 	for _, name := range long {
 		have[name] = true
 	}
-	for _, name := range long {
-		prefix, ok := strings.CutSuffix(name, short[0])
-		if !ok || !strings.HasSuffix(prefix, ".") {
-			continue
-		}
-		found := 0
-		for _, s := range short {
-			if have[prefix+s] {
-				found++
+	tried := map[string]bool{}
+	for _, s := range short[:min(namesShown, len(short))] {
+		for _, name := range long {
+			prefix, ok := strings.CutSuffix(name, s)
+			if !ok || !strings.HasSuffix(prefix, ".") || tried[prefix] {
+				continue
 			}
-		}
-		if 2*found > len(short) {
-			return prefix
+			tried[prefix] = true
+			if 2*found(have, prefix, short) > len(short) {
+				return prefix
+			}
 		}
 	}
 	return ""
+}
+
+// found counts the names that are there behind a prefix.
+func found(have map[string]bool, prefix string, names []string) (n int) {
+	for _, name := range names {
+		if have[prefix+name] {
+			n++
+		}
+	}
+	return n
 }
 
 // Names lists the first eight names, and says how many more there are.

@@ -3,7 +3,6 @@ package weights
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"slices"
 	"strings"
 )
@@ -19,14 +18,6 @@ type storage struct {
 	key     string
 	element string // name in elements
 	count   int64
-}
-
-// view is a tensor: elements of a storage from an offset on, a stride apart in each dimension.
-type view struct {
-	storage       *storage
-	element       string
-	offset        int64 // in elements, as the strides
-	dims, strides []int64
 }
 
 // storageElements are the elements of torch's storage classes.
@@ -168,7 +159,7 @@ func (t *torchObjects) persistent(id any) (any, error) {
 	if !ok || len(args) < 5 || args[0] != any("storage") || len(args) > 5 && args[5] != nil {
 		return nil, errors.New("no checkpoint: a storage of another kind than torch.save writes since PyTorch 0.4")
 	}
-	class, ok := args[1].(global)
+	class, _ := args[1].(global)
 	element, also := storageElements[class]
 	s := &storage{element: element}
 	s.key, ok = args[2].(string)
@@ -187,70 +178,4 @@ func (t *torchObjects) persistent(id any) (any, error) {
 		return nil, fmt.Errorf("no checkpoint: storage %s is of %d %s and of %d %s", printable(s.key), before.count, before.element, s.count, s.element)
 	}
 	return before, nil
-}
-
-// size is the number of the view's elements, and whether they all lie within the storage.
-func (v *view) size() (n int64, ok bool) {
-	unit := int64(elements[v.element].width)
-	have := v.storage.count * int64(elements[v.storage.element].width) // the file holds as many: no overflow
-	n = 1
-	last := v.offset
-	within := true
-	for i, d := range v.dims {
-		if d == 0 {
-			return 0, true
-		}
-		n, within = times(n, d, within)
-		var far int64
-		far, within = times(d-1, v.strides[i], within)
-		last += far
-		within = within && last >= 0
-	}
-	begin, within := times(last, unit, within)
-	return n, within && begin <= have-unit
-}
-
-// times multiplies numbers that are not negative, if the product is below 2^62 and ok.
-func times(a, b int64, ok bool) (int64, bool) {
-	high, low := bits.Mul64(uint64(a), uint64(b))
-	return int64(low & (1<<62 - 1)), ok && high == 0 && low < 1<<62
-}
-
-// gather returns the bytes of the view's elements in row-major order, out of those of its storage;
-// they may be a part of them.
-func (v *view) gather(raw []byte, n int64) []byte {
-	width := int64(elements[v.element].width)
-	if n == 0 {
-		return nil
-	}
-	if v.contiguous() {
-		return raw[v.offset*width : (v.offset+n)*width]
-	}
-	out := make([]byte, 0, n*width)
-	index := make([]int64, len(v.dims))
-	at := v.offset * width
-	for range n {
-		out = append(out, raw[at:at+width]...)
-		for i := len(index) - 1; i >= 0; i-- {
-			index[i]++
-			at += v.strides[i] * width
-			if index[i] < v.dims[i] {
-				break
-			}
-			at -= index[i] * v.strides[i] * width
-			index[i] = 0
-		}
-	}
-	return out
-}
-
-func (v *view) contiguous() bool {
-	stride := int64(1)
-	for i := len(v.dims) - 1; i >= 0; i-- {
-		if v.dims[i] != 1 && v.strides[i] != stride {
-			return false
-		}
-		stride *= v.dims[i]
-	}
-	return true
 }
