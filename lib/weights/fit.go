@@ -82,9 +82,10 @@ func (f Fit) Err() error {
 	return errors.New(strings.Join(parts, "; "))
 }
 
-// hint says why most parameters are missing.
+// hint says why most parameters are not as wanted, if the file says anything about it.
 func (f Fit) hint() string {
-	if len(f.Unexpected) == 0 || 2*len(f.Missing) <= f.Wanted {
+	n := len(f.Missing) + len(f.Reshaped)
+	if 2*n <= f.Wanted || len(f.Unexpected)+len(f.Reshaped) == 0 {
 		return ""
 	}
 	if prefix := beginning(f.Unexpected, f.Missing); prefix != "" {
@@ -93,7 +94,7 @@ func (f Fit) hint() string {
 	if prefix := beginning(f.Missing, f.Unexpected); prefix != "" {
 		return fmt.Sprintf("rename the tensors: theirs are the model's names without %q", prefix)
 	}
-	return "they are of another architecture, or under other names"
+	return "they are of a model of another architecture or size, or under other names"
 }
 
 // beginning returns what stands before most of the short names among the long ones, "" if nothing

@@ -41,8 +41,9 @@ func TestFit(t *testing.T) {
 		"a prefix":         {abc, tensorsNamed("vit.x.a", "vit.x.b", "vit.x.c"), `theirs are the model's names behind "vit."`, "vit.x.a, vit.x.b, vit.x.c"},
 		"a prefix of most": {abc, tensorsNamed("vit.x.a", "vit.x.b", "other"), `theirs are the model's names behind "vit."`, "other, vit.x.a, vit.x.b"},
 		"a prefix less":    {abc, tensorsNamed("a", "b", "c"), `theirs are the model's names without "x."`, "a, b, c"},
-		"no prefix":        {map[string][]int{"a": {2}}, tensorsNamed("ba"), "of another architecture, or under other names", "ba"},
-		"other names":      {abc, tensorsNamed("q"), "of another architecture, or under other names", "q"},
+		"no prefix":        {map[string][]int{"a": {2}}, tensorsNamed("ba"), "of another architecture or size, or under other names", "ba"},
+		"other names":      {abc, tensorsNamed("q"), "of another architecture or size, or under other names", "q"},
+		"another size":     {map[string][]int{"a": {3}, "b": {3}}, tensorsNamed("a", "b"), "want [3]; they are of a model of another architecture or size", ""},
 		"many":             {abc, tensorsNamed(ten...), "10 unexpected: t0, t1, t2, t3, t4, t5, t6, t7 and 2 more", strings.Join(ten, ", ")},
 	} {
 		t.Run(name, func(t *testing.T) {
