@@ -21,6 +21,7 @@ type modelRow struct {
 	Parameters int        `json:"parameters"`
 	GMACs      float64    `json:"gmacs"`
 	Trained    bool       `json:"trained"` // weights come with Tokenfuse
+	WeightsURL string     `json:"weights_url,omitempty"`
 	Config     vit.Config `json:"config"`
 	Source     string     `json:"source"`
 }
@@ -56,18 +57,24 @@ func modelRows() ([]modelRow, error) {
 			return nil, err
 		}
 		_, err = vit.Card(m.Name)
-		rows = append(rows, modelRow{m.Name, m.Config.ParameterCount(), count.GMACs, err == nil, m.Config, m.Source})
+		rows = append(rows, modelRow{m.Name, m.Config.ParameterCount(), count.GMACs, err == nil, vit.WeightsURL(m.Name), m.Config, m.Source})
 	}
 	return rows, nil
 }
 
 func modelTable(rows []modelRow) table.Writer {
 	t := table.NewWriter()
-	t.AppendHeader(table.Row{"model", "image", "tokens", "dim", "depth", "heads", "parameters (M)", "GMACs", "source"})
+	t.AppendHeader(table.Row{"model", "image", "tokens", "dim", "depth", "heads", "parameters (M)", "GMACs", "weights", "source"})
 	for _, r := range rows {
-		c := r.Config
+		c, weights := r.Config, "yours"
+		switch {
+		case r.Trained:
+			weights = "included"
+		case r.WeightsURL != "":
+			weights = "downloaded"
+		}
 		t.AppendRow(table.Row{r.Name, c.ImageSize, c.Tokens(), c.Dim, c.Depth, c.Heads,
-			fmt.Sprintf("%.2f", float64(r.Parameters)/1e6), gmacs(r.GMACs), r.Source})
+			fmt.Sprintf("%.2f", float64(r.Parameters)/1e6), gmacs(r.GMACs), weights, r.Source})
 	}
 	return t
 }

@@ -69,6 +69,10 @@ func checkpoints() map[string]checkpoint {
 	return all
 }
 
+// WeightsURL is where a named model's official weights are downloaded from; empty where its authors
+// publish none, or they come with Tokenfuse.
+func WeightsURL(name string) string { return checkpoints()[name].url }
+
 // LoadOption changes how Load gets weights that do not come with Tokenfuse.
 type LoadOption func(*source)
 
