@@ -94,7 +94,7 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"unknown method":     {"mcft:r=4", `unknown method "mcft": known are none, mctf, tome, evit`},
+		"unknown method":     {"mcft:r=4", `unknown method "mcft": known are none, mctf, tome, pitome, tofu, `},
 		"unknown field":      {"mctf:ratio=4", `unknown field "ratio": known are method, r, layers, tau`},
 		"unknown pooling":    {"mctf:pooling=sum", `unknown pooling "sum": known are attention, size, mean, max`},
 		"unknown mode":       {"mctf:one_step_ahead=2", `one_step_ahead is a number, want a string`},
