@@ -30,7 +30,8 @@ type ATC struct {
 	R float64
 	// RPerLayer replaces R by one count per entry of Layers.
 	RPerLayer []float64
-	// Layers that cluster, counted from 0; nil is 3, 6, 9, and all where R says what goes.
+	// Layers that cluster, counted from 0; nil is 3, 6, 9 of 12, and so on for other
+	// depths; all where R says what goes.
 	Layers []int
 	// Linkage is LinkAverage (also when empty), LinkComplete or LinkSingle.
 	Linkage Linkage
@@ -119,7 +120,7 @@ func (m ATC) layers(depth int) []int {
 	if m.counts() {
 		return everyLayer(m.Layers, depth)
 	}
-	return keepOfFirst{layers: m.Layers}.where()
+	return keepOfFirst{layers: m.Layers}.where(depth)
 }
 
 // Knob is the keep rate, or r where no keep rate is set.
@@ -184,7 +185,7 @@ func (m ATC) MarshalJSON() ([]byte, error) {
 	if m.counts() {
 		out.R, out.Layers = m.amounts(), m.Layers
 	} else {
-		out.KeepRate, out.Layers = m.schedule(0).rates, m.layers(0)
+		out.KeepRate, out.Layers = m.schedule(0).rates, m.Layers
 	}
 	return json.Marshal(out)
 }

@@ -29,7 +29,8 @@ type ATS struct {
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
-	// Layers that sample, counted from 0; nil is all from 3 on, as in the official configuration.
+	// Layers that sample, counted from 0; nil is all from 3 on of 12, as in the official
+	// configuration, and all but the first quarter for other depths.
 	Layers []int
 	// Order in which the distribution adds up; empty is BySignificance.
 	Order SamplingOrder
@@ -58,7 +59,7 @@ func (m ATS) schedule(depth int) keepOfFirst {
 	layers := m.Layers
 	if layers == nil {
 		layers = []int{}
-		for l := 3; l < depth; l++ {
+		for l := quarters(depth)[0]; l < depth; l++ {
 			layers = append(layers, l)
 		}
 	}

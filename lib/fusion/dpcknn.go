@@ -33,7 +33,7 @@ type DPCKNN struct {
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
-	// Layers before which the tokens are clustered, counted from 0; nil is 3, 6, 9.
+	// Layers before which the tokens are clustered, counted from 0; nil is 3, 6, 9 of 12, and so on for other depths.
 	Layers []int
 	// Neighbours is k; 0 is the published 5. Where there are fewer tokens, it is their number.
 	Neighbours int
@@ -151,13 +151,13 @@ func (m DPCKNN) validate(depth int) error {
 type dpcknnJSON struct {
 	Method       string  `json:"method"`
 	KeepRate     amounts `json:"keep_rate"`
-	Layers       []int   `json:"layers"`
+	Layers       []int   `json:"layers,omitzero"`
 	Neighbours   int     `json:"k_neighbors"`
 	EqualWeights bool    `json:"equal_weight"`
 }
 
 func (m DPCKNN) MarshalJSON() ([]byte, error) {
-	return json.Marshal(dpcknnJSON{"dpcknn", m.schedule().rates, m.schedule().where(), m.neighbours(), m.EqualWeights})
+	return json.Marshal(dpcknnJSON{"dpcknn", m.schedule().rates, m.Layers, m.neighbours(), m.EqualWeights})
 }
 
 func parseDPCKNN(data []byte) (Method, error) {

@@ -28,7 +28,7 @@ type DynamicViT struct {
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
-	// Layers that reduce, counted from 0; nil is 3, 6, 9.
+	// Layers that reduce, counted from 0; nil is 3, 6, 9 of 12, and so on for other depths.
 	Layers []int
 }
 
@@ -111,7 +111,7 @@ func (p predictor) score(e Evidence, x *Node) *Node {
 // MarshalJSON writes FUSION.json.
 func (m DynamicViT) MarshalJSON() ([]byte, error) {
 	k := m.schedule()
-	return json.Marshal(keepJSON{m.Name(), k.rates, k.where()})
+	return json.Marshal(keepJSON{m.Name(), k.rates, m.Layers})
 }
 
 func parseDynamicViT(data []byte) (Method, error) {

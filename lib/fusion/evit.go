@@ -18,7 +18,7 @@ type EViT struct {
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one value per entry of Layers.
 	KeepRatePerLayer []float64
-	// Layers that reduce, counted from 0; nil is 3, 6, 9.
+	// Layers that reduce, counted from 0; nil is 3, 6, 9 of 12, and so on for other depths.
 	Layers []int
 	// Drop loses the inattentive tokens instead of fusing them.
 	Drop bool
@@ -27,12 +27,7 @@ type EViT struct {
 func (EViT) Name() string                { return "evit" }
 func (EViT) ProportionalAttention() bool { return false }
 
-func (m EViT) layers() []int {
-	if m.Layers == nil {
-		return []int{3, 6, 9}
-	}
-	return m.Layers
-}
+func (m EViT) layers(depth int) []int { return keepOfFirst{layers: m.Layers}.where(depth) }
 
 func (m EViT) rates() amounts { return amountsOf(m.KeepRate, m.KeepRatePerLayer) }
 
@@ -42,7 +37,7 @@ func (m EViT) Step(at Layer) (*Step, error) {
 	if err := m.validate(at.Depth); err != nil {
 		return nil, err
 	}
-	i := slices.Index(m.layers(), at.Index)
+	i := slices.Index(m.layers(at.Depth), at.Index)
 	if i < 0 {
 		return nil, nil
 	}
@@ -92,21 +87,21 @@ func needClass(method string, at Layer) error {
 }
 
 func (m EViT) validate(depth int) error {
-	if err := m.rates().validate("keep_rate", len(m.layers()), 0, 1); err != nil {
+	if err := m.rates().validate("keep_rate", len(m.layers(depth)), 0, 1); err != nil {
 		return err
 	}
-	return validateLayers(m.layers(), depth)
+	return validateLayers(m.layers(depth), depth)
 }
 
 type evitJSON struct {
 	Method   string  `json:"method"`
 	KeepRate amounts `json:"keep_rate"`
-	Layers   []int   `json:"layers"`
+	Layers   []int   `json:"layers,omitzero"`
 	Fuse     bool    `json:"fuse_inattentive"`
 }
 
 func (m EViT) MarshalJSON() ([]byte, error) {
-	return json.Marshal(evitJSON{"evit", m.rates(), m.layers(), !m.Drop})
+	return json.Marshal(evitJSON{"evit", m.rates(), m.Layers, !m.Drop})
 }
 
 func parseEViT(data []byte) (Method, error) {

@@ -11,12 +11,22 @@ import (
 // code; arXiv 2308.04657 for all methods with a set number of tokens).
 type keepOfFirst struct {
 	rates  amounts
-	layers []int // nil is 3, 6, 9
+	layers []int // nil is quarters
 }
 
-func (k keepOfFirst) where() []int {
+// quarters are the layers in which most methods reduce unless they are told: where a quarter, half and
+// three quarters of a model's layers are behind. That is 3, 6, 9 of 12, the published ones, and 4, 8, 12
+// of 16, those of DynamicViT in LV-ViT-S. Depth 0, not known yet, counts as 12.
+func quarters(depth int) []int {
+	if depth == 0 {
+		depth = 12
+	}
+	return slices.Compact([]int{depth / 4, depth / 2, 3 * depth / 4})
+}
+
+func (k keepOfFirst) where(depth int) []int {
 	if k.layers == nil {
-		return []int{3, 6, 9}
+		return quarters(depth)
 	}
 	return k.layers
 }
@@ -38,11 +48,11 @@ func (k keepOfFirst) at(at Layer) (stage, keep int, err error) {
 
 // planned is at for valid schedules, whatever enters the layer.
 func (k keepOfFirst) planned(at Layer) (stage, keep int) {
-	i := slices.Index(k.where(), at.Index)
+	i := slices.Index(k.where(at.Depth), at.Index)
 	if i < 0 {
 		return 0, 0
 	}
-	for _, layer := range k.where() {
+	for _, layer := range k.where(at.Depth) {
 		if layer < at.Index {
 			stage++
 		}
@@ -59,10 +69,10 @@ func (k keepOfFirst) planned(at Layer) (stage, keep int) {
 }
 
 func (k keepOfFirst) validate(depth int) error {
-	if err := k.rates.validate("keep_rate", len(k.where()), 0, 1); err != nil {
+	if err := k.rates.validate("keep_rate", len(k.where(depth)), 0, 1); err != nil {
 		return err
 	}
-	return validateLayers(k.where(), depth)
+	return validateLayers(k.where(depth), depth)
 }
 
 // keepRateKnob is the knob of every method with a keep rate.
@@ -72,7 +82,7 @@ func keepRateKnob() Knob { return Knob{Name: "keep_rate", None: 1} }
 type keepJSON struct {
 	Method   string  `json:"method"`
 	KeepRate amounts `json:"keep_rate"`
-	Layers   []int   `json:"layers"`
+	Layers   []int   `json:"layers,omitzero"`
 }
 
 // parseKeep reads a keepJSON whose keep_rate, if left out, is the published one.

@@ -84,8 +84,8 @@ func TestKeepingErrors(t *testing.T) {
 	}{
 		"topk without class token": {fusion.ClassTopK{KeepRate: 0.5, Layers: []int{0}}, "topk ranks tokens by the attention of the class token, which this model does not have"},
 		"ats without class token":  {fusion.ATS{KeepRate: 1, Layers: []int{0}}, "ats ranks tokens by the attention of the class token, which this model does not have"},
-		"a layer too many":         {fusion.ClassTopK{KeepRate: 0.5}, "layer 6 of a model with 4 layers"},
-		"rates for other layers":   {fusion.ATS{KeepRatePerLayer: []float64{1, 1}}, "keep_rate has 2 values for 1 layers"},
+		"a layer too many":         {fusion.ClassTopK{KeepRate: 0.5, Layers: []int{1, 6}}, "layer 6 of a model with 4 layers"},
+		"rates for other layers":   {fusion.ATS{KeepRatePerLayer: []float64{1, 1}}, "keep_rate has 2 values for 3 layers"},
 		"a rate above 1":           {fusion.RandomDrop{KeepRate: 1.5, Layers: []int{0}}, "keep_rate is 1.5, want 0 to 1"},
 		"a norm that is not one":   {fusion.Radial{Norm: "l3", Layers: []int{0}}, `unknown norm "l3": known are l1, l2, linf`},
 		"no grid":                  {fusion.Radial{KeepRate: 0.5, Layers: []int{0}}, "radial needs a grid of patches, and 50 are not a square"},
@@ -115,6 +115,32 @@ func TestKeepRateKnob(t *testing.T) {
 		}
 		if knob := c.method.Knob(); knob != (fusion.Knob{Name: "keep_rate", None: 1}) {
 			t.Errorf("%s: knob %+v", c.method.Name(), knob)
+		}
+	}
+}
+
+// TestQuarters: where methods reduce unless they are told.
+func TestQuarters(t *testing.T) {
+	for depth, want := range map[int][]int{12: {3, 6, 9}, 16: {4, 8, 12}, 8: {2, 4, 6}, 14: {3, 7, 10}, 4: {1, 2, 3}, 2: {0, 1}, 1: {0}} {
+		var got, medoids []int
+		for layer := range depth {
+			at := fusion.Layer{Index: layer, Depth: depth, Tokens: 65, Protected: 1, Rows: 8, Cols: 8, Dim: 8, Heads: 2}
+			if step, err := (fusion.EViT{KeepRate: 0.5}).Step(at); err != nil {
+				t.Fatal(err)
+			} else if step != nil {
+				got = append(got, layer)
+			}
+			if step, err := (fusion.KMedoids{KeepRate: 0.5}).Step(at); err != nil {
+				t.Fatal(err)
+			} else if step != nil {
+				medoids = append(medoids, layer+1)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("depth %d: layers %v, want %v", depth, got, want)
+		}
+		if len(want) == 3 && !slices.Equal(medoids, want) {
+			t.Errorf("depth %d: clusters enter layers %v, want %v", depth, medoids, want)
 		}
 	}
 }

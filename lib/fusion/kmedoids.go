@@ -27,7 +27,8 @@ type KMedoids struct {
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
 	// Layers by whose attention, and behind which, the tokens are clustered, counted from 0; nil is 2,
-	// 5, 8. The official code names the blocks that the clusters enter: 3, 6, 9.
+	// 5, 8 of 12, and so on for other depths. The official code names the blocks that the clusters
+	// enter: 3, 6, 9.
 	Layers []int
 	// Iterations is how often new medoids are found; 0 is the published 3.
 	Iterations int
@@ -59,7 +60,7 @@ func (m KMedoids) Step(at Layer) (*Step, error) {
 	if err := m.validate(at.Depth); err != nil {
 		return nil, err
 	}
-	_, keep, err := m.schedule().at(at)
+	_, keep, err := m.schedule(at.Depth).at(at)
 	if err != nil || keep == 0 {
 		return nil, err
 	}
@@ -143,10 +144,14 @@ func farthestFirst(distance *Node, keep int) *Node {
 	return While(more, choose, constant(g, count, 1), distance, first, order)[3]
 }
 
-func (m KMedoids) schedule() keepOfFirst {
+func (m KMedoids) schedule(depth int) keepOfFirst {
 	layers := m.Layers
 	if layers == nil {
-		layers = []int{2, 5, 8}
+		for _, l := range quarters(depth) {
+			if l > 0 {
+				layers = append(layers, l-1)
+			}
+		}
 	}
 	return keepOfFirst{amountsOf(m.KeepRate, m.KeepRatePerLayer), layers}
 }
@@ -174,7 +179,7 @@ func (m KMedoids) validate(depth int) error {
 	if err := known("medoid_rule", string(m.MedoidRule), "image", "cluster"); err != nil {
 		return err
 	}
-	return m.schedule().validate(depth)
+	return m.schedule(depth).validate(depth)
 }
 
 // mostIterations bounds the graph, which holds each iteration.
@@ -184,15 +189,14 @@ const mostIterations = 100
 type kmedoidsJSON struct {
 	Method       string     `json:"method"`
 	KeepRate     amounts    `json:"keep_rate"`
-	Layers       []int      `json:"layers"`
+	Layers       []int      `json:"layers,omitzero"`
 	Iterations   int        `json:"iterations"`
 	EqualWeights bool       `json:"equal_weight"`
 	MedoidRule   MedoidRule `json:"medoid_rule"`
 }
 
 func (m KMedoids) MarshalJSON() ([]byte, error) {
-	schedule := m.schedule()
-	return json.Marshal(kmedoidsJSON{"kmedoids", schedule.rates, schedule.layers, m.iterations(), m.EqualWeights, orDefault(m.MedoidRule, MedoidOfImage)})
+	return json.Marshal(kmedoidsJSON{"kmedoids", m.schedule(0).rates, m.Layers, m.iterations(), m.EqualWeights, orDefault(m.MedoidRule, MedoidOfImage)})
 }
 
 func parseKMedoids(data []byte) (Method, error) {

@@ -27,7 +27,7 @@ type PatchMerger struct {
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
-	// Layers that reduce, counted from 0; nil is 3, 6, 9.
+	// Layers that reduce, counted from 0; nil is 3, 6, 9 of 12, and so on for other depths.
 	Layers []int
 }
 
@@ -75,7 +75,7 @@ func (m PatchMerger) Adjusted(rate float64) Method {
 // MarshalJSON writes FUSION.json.
 func (m PatchMerger) MarshalJSON() ([]byte, error) {
 	k := m.schedule()
-	return json.Marshal(keepJSON{m.Name(), k.rates, k.where()})
+	return json.Marshal(keepJSON{m.Name(), k.rates, m.Layers})
 }
 
 func parsePatchMerger(data []byte) (Method, error) {

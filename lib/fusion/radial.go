@@ -39,7 +39,7 @@ type Radial struct {
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
-	// Layers that reduce, counted from 0; nil is 3, 6, 9.
+	// Layers that reduce, counted from 0; nil is 3, 6, 9 of 12, and so on for other depths.
 	Layers []int
 }
 
@@ -165,11 +165,11 @@ type radialJSON struct {
 	Method   string  `json:"method"`
 	Norm     Norm    `json:"norm"`
 	KeepRate amounts `json:"keep_rate"`
-	Layers   []int   `json:"layers"`
+	Layers   []int   `json:"layers,omitzero"`
 }
 
 func (m Radial) MarshalJSON() ([]byte, error) {
-	return json.Marshal(radialJSON{"radial", orDefault(m.Norm, L1), m.schedule().rates, m.schedule().where()})
+	return json.Marshal(radialJSON{"radial", orDefault(m.Norm, L1), m.schedule().rates, m.Layers})
 }
 
 func parseRadial(data []byte) (Method, error) {

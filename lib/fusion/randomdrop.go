@@ -16,7 +16,7 @@ type RandomDrop struct {
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
-	// Layers that reduce, counted from 0; nil is 3, 6, 9.
+	// Layers that reduce, counted from 0; nil is 3, 6, 9 of 12, and so on for other depths.
 	Layers []int
 	Seed   int
 }
@@ -55,12 +55,12 @@ func (m RandomDrop) Adjusted(rate float64) Method {
 type randomDropJSON struct {
 	Method   string  `json:"method"`
 	KeepRate amounts `json:"keep_rate"`
-	Layers   []int   `json:"layers"`
+	Layers   []int   `json:"layers,omitzero"`
 	Seed     int     `json:"seed"`
 }
 
 func (m RandomDrop) MarshalJSON() ([]byte, error) {
-	return json.Marshal(randomDropJSON{"random-drop", m.schedule().rates, m.schedule().where(), m.Seed})
+	return json.Marshal(randomDropJSON{"random-drop", m.schedule().rates, m.Layers, m.Seed})
 }
 
 func parseRandomDrop(data []byte) (Method, error) {

@@ -28,7 +28,7 @@ type Sinkhorn struct {
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
-	// Layers that reduce, counted from 0; nil is 3, 6, 9.
+	// Layers that reduce, counted from 0; nil is 3, 6, 9 of 12, and so on for other depths.
 	Layers []int
 	// Eps is the weight of the entropy: the smaller, the harder the shares. 0 is 1, the default of the
 	// official code; below 0.001, where float32 tells nothing apart any more, is an error.
@@ -127,7 +127,7 @@ func (m Sinkhorn) validate() error {
 type sinkhornJSON struct {
 	Method     string  `json:"method"`
 	KeepRate   amounts `json:"keep_rate"`
-	Layers     []int   `json:"layers"`
+	Layers     []int   `json:"layers,omitzero"`
 	Eps        float64 `json:"eps"`
 	Iterations int     `json:"iterations"`
 }
@@ -135,7 +135,7 @@ type sinkhornJSON struct {
 // MarshalJSON writes FUSION.json.
 func (m Sinkhorn) MarshalJSON() ([]byte, error) {
 	k := m.schedule()
-	return json.Marshal(sinkhornJSON{m.Name(), k.rates, k.where(), m.eps(), m.iterations()})
+	return json.Marshal(sinkhornJSON{m.Name(), k.rates, m.Layers, m.eps(), m.iterations()})
 }
 
 func parseSinkhorn(data []byte) (Method, error) {

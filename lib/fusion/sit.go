@@ -28,7 +28,7 @@ type SiT struct {
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
-	// Layers that reduce, counted from 0; nil is 3, 6, 9.
+	// Layers that reduce, counted from 0; nil is 3, 6, 9 of 12, and so on for other depths.
 	Layers []int
 }
 
@@ -78,7 +78,7 @@ func (m SiT) Adjusted(rate float64) Method {
 // MarshalJSON writes FUSION.json.
 func (m SiT) MarshalJSON() ([]byte, error) {
 	k := m.schedule()
-	return json.Marshal(keepJSON{m.Name(), k.rates, k.where()})
+	return json.Marshal(keepJSON{m.Name(), k.rates, m.Layers})
 }
 
 func parseSiT(data []byte) (Method, error) {

@@ -16,7 +16,7 @@ type ClassTopK struct {
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
-	// Layers that reduce, counted from 0; nil is 3, 6, 9.
+	// Layers that reduce, counted from 0; nil is 3, 6, 9 of 12, and so on for other depths.
 	Layers []int
 }
 
@@ -54,7 +54,7 @@ func (m ClassTopK) Adjusted(rate float64) Method {
 }
 
 func (m ClassTopK) MarshalJSON() ([]byte, error) {
-	return json.Marshal(keepJSON{"topk", m.schedule().rates, m.schedule().where()})
+	return json.Marshal(keepJSON{"topk", m.schedule().rates, m.Layers})
 }
 
 func parseTopK(data []byte) (Method, error) {
