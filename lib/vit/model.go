@@ -4,7 +4,8 @@
 // own: vit.go, deit.go, t2t.go, lvvit.go.
 //
 // A [Model] is a [Config] and its weights under timm's names; [Load] returns a trained one, [New] an
-// untrained one. [Model.Predict] classifies images under a fusion method; [Forward] is the graph of it.
+// untrained one. [Model.With] puts a fusion method into it, and [Classifier.Logits] classifies images;
+// [Forward] is the graph of it.
 //
 // Sources: ViT (arXiv 2010.11929), DeiT (arXiv 2012.12877), T2T-ViT (arXiv 2101.11986), LV-ViT
 // (arXiv 2104.10858).

@@ -82,6 +82,24 @@ func TestTokenLabels(t *testing.T) {
 	}
 }
 
+// TestTokenLabelLoss: two classes, logits of log 3 and 0, so that the first class has 3/4. The class
+// token is right about class 0. Of the tokens behind it one holds 3 patches of class 0, the other 1 of
+// class 1.
+func TestTokenLabelLoss(t *testing.T) {
+	l := float32(math.Log(3))
+	class, dense := [][]float32{{l, 0}}, [][][]float32{{{l, 0}, {l, 0}}}
+	source := [][][]float32{{{1, 0, 0, 0, 0}, {0, 1, 1, 0, 1}, {0, 0, 0, 1, 0}}}
+	size := [][][]float32{{{1}, {3}, {1}}}
+	target, labels := [][]float32{{1, 0}}, [][][]float32{{{1, 0}, {1, 0}, {0, 1}, {1, 0}}}
+	got := onGo(t, func(n []*Node) *Node {
+		return TokenLabelLoss(Output{ClassLogits: n[0], Dense: n[1], Source: n[2], Size: n[3]}, n[4], n[5], 0.5)
+	}, class, dense, source, size, target, labels)
+	right, wrong := math.Log(4.0/3), math.Log(4.0)
+	if want := right + 0.5*(3*right+wrong)/4; math.Abs(float64(got[0])-want) > 1e-6 {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
 // TestStrongest: the largest logit of each class, over tokens that hold a patch alone.
 func TestStrongest(t *testing.T) {
 	dense := [][][]float32{{{1, -5}, {-2, -3}, {9, 9}}}
