@@ -6,6 +6,13 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
+const (
+	// MapBytes is the size of the largest attention map that Apply and Received form as a whole.
+	MapBytes = 256 << 20
+	// BlockBytes is the size of the part of a larger one that is in memory at a time.
+	BlockBytes = 64 << 20
+)
+
 // Self is self-attention: softmax(q kᵀ / sqrt(d) + bias) over the keys. It serves every use that
 // Vision Transformers with token fusion make of it: the mixing of values, the map itself, and the
 // statistics of the map that say which tokens matter.
@@ -14,10 +21,14 @@ type Self struct {
 	bias          *Node // broadcast to [batch, heads, queries, keys]; nil is none
 	present       *Node // 0/1, [batch, tokens]; nil where all are present
 	attn          *Node // the map, once it was asked for
+
+	mapBytes, blockBytes int
 }
 
 // Of returns the attention of queries over keys, both [batch, heads, tokens, d].
-func Of(queries, keys *Node) *Self { return &Self{queries: queries, keys: keys} }
+func Of(queries, keys *Node) *Self {
+	return &Self{queries: queries, keys: keys, mapBytes: MapBytes, blockBytes: BlockBytes}
+}
 
 // Biased adds a bias to the logits, before the softmax: of rank 4, each axis that of
 // [batch, heads, queries, keys] or 1. An additive mask holds 0 and minus infinity.
@@ -54,34 +65,74 @@ func (s *Self) Among(present *Node) *Self {
 // keyBias makes a bias of one value per key, [batch, keys] -> [batch, 1, 1, keys].
 func keyBias(x *Node) *Node { return StopGradient(InsertAxes(x, 1, 1)) }
 
-// Map returns the attention map, [batch, heads, queries, keys].
+// Map returns the attention map, [batch, heads, queries, keys], as a whole, however large it is. A map
+// that nothing reads is not computed.
 func (s *Self) Map() *Node {
 	if s.attn == nil {
-		d := s.queries.Shape().Dimensions[3]
-		scaled := MulScalar(s.queries, 1/math.Sqrt(float64(d)))
-		logits := EinsumAxes(scaled, s.keys, [][2]int{{3, 3}}, [][2]int{{0, 0}, {1, 1}})
-		if s.bias != nil {
-			logits = Add(logits, BroadcastToShape(s.bias, logits.Shape()))
-		}
-		s.attn = Softmax(logits, -1)
+		s.attn = Softmax(logits(s.scaled(), s.keys, s.bias), -1)
 	}
 	return s.attn
 }
 
+// scaled are the queries over sqrt(d).
+func (s *Self) scaled() *Node {
+	return MulScalar(s.queries, 1/math.Sqrt(float64(s.queries.Shape().Dim(-1))))
+}
+
+// logits are the rows of some scaled queries, before the softmax.
+func logits(scaled, keys, bias *Node) *Node {
+	x := EinsumAxes(scaled, keys, [][2]int{{3, 3}}, [][2]int{{0, 0}, {1, 1}})
+	if bias != nil {
+		x = Add(x, bias)
+	}
+	return x
+}
+
 // Apply mixes values [batch, heads, keys, d] and joins the heads: [batch, queries, heads*d].
-func (s *Self) Apply(values *Node) *Node { return Apply(s.Map(), values) }
+func (s *Self) Apply(values *Node) *Node {
+	if s.fits() {
+		return Apply(s.Map(), values)
+	}
+	return s.applyInBlocks(values)
+}
 
 // Received returns the attention that each token receives; see the function Received. Tokens that are
 // not present do not count as queries.
 func (s *Self) Received() *Node {
-	if s.present == nil {
+	switch {
+	case !s.fits():
+		return s.receivedInBlocks()
+	case s.present == nil:
 		return Received(s.Map())
 	}
 	mean := ReduceMean(s.Map(), 1) // [b, q, k]
 	total := EinsumAxes(mean, s.present, [][2]int{{1, 1}}, [][2]int{{0, 0}})
-	queries := ReduceAndKeep(s.present, ReduceSum, -1)
-	return Div(total, BroadcastToShape(queries, total.Shape()))
+	return Div(total, ReduceAndKeep(s.present, ReduceSum, -1))
 }
 
 // FromClass returns the attention that the class token pays to each token; see the function FromClass.
-func (s *Self) FromClass() *Node { return FromClass(s.Map()) }
+// It takes one row of the map, and no more is computed.
+func (s *Self) FromClass() *Node {
+	first := func(x *Node) *Node { return Slice(x, AxisRange(), AxisRange(), AxisElem(0)) }
+	bias := s.bias
+	if s.biasAxis() >= 0 {
+		bias = first(bias)
+	}
+	return FromClass(Softmax(logits(first(s.scaled()), s.keys, bias), -1))
+}
+
+// bytes is the size of the map.
+func (s *Self) bytes() int {
+	d := s.queries.Shape().Dimensions
+	return d[0] * d[1] * d[2] * s.keys.Shape().Dimensions[2] * s.queries.DType().Size()
+}
+
+func (s *Self) fits() bool { return s.bytes() <= s.mapBytes }
+
+// biasAxis is the axis of the queries in the bias; -1 where all queries have the same, or none.
+func (s *Self) biasAxis() int {
+	if s.bias == nil || s.bias.Shape().Dimensions[2] == 1 {
+		return -1
+	}
+	return 2
+}
