@@ -3,12 +3,13 @@ package attention
 import (
 	"math"
 
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
 const (
 	// MapBytes is the size of the largest attention map that Apply and Received form as a whole.
-	MapBytes = 256 << 20
+	MapBytes = 128 << 20
 	// BlockBytes is the size of the part of a larger one that is in memory at a time.
 	BlockBytes = 64 << 20
 )
@@ -93,21 +94,27 @@ func (s *Self) Apply(values *Node) *Node {
 	if s.fits() {
 		return Apply(s.Map(), values)
 	}
-	return s.applyInBlocks(values)
+	return s.inBlocks(operand{values, -1}, 1, mixing)
 }
 
 // Received returns the attention that each token receives; see the function Received. Tokens that are
 // not present do not count as queries.
 func (s *Self) Received() *Node {
-	switch {
-	case !s.fits():
-		return s.receivedInBlocks()
-	case s.present == nil:
+	if s.present == nil && s.fits() {
 		return Received(s.Map())
 	}
-	mean := ReduceMean(s.Map(), 1) // [b, q, k]
-	total := EinsumAxes(mean, s.present, [][2]int{{1, 1}}, [][2]int{{0, 0}})
-	return Div(total, ReduceAndKeep(s.present, ReduceSum, -1))
+	counts := s.present
+	if counts == nil {
+		d := s.queries.Shape().Dimensions
+		counts = Ones(s.queries.Graph(), shapes.Make(s.queries.DType(), d[0], d[2]))
+	}
+	var total *Node // [b, h, k]
+	if s.fits() {
+		total = summing.of(s.Map(), counts)
+	} else {
+		total = s.inBlocks(operand{counts, 1}, -1, summing)
+	}
+	return Div(ReduceMean(total, 1), ReduceAndKeep(counts, ReduceSum, -1))
 }
 
 // FromClass returns the attention that the class token pays to each token; see the function FromClass.
