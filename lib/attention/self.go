@@ -24,11 +24,12 @@ type Self struct {
 	attn          *Node // the map, once it was asked for
 
 	mapBytes, blockBytes int
+	kernel               kernel
 }
 
 // Of returns the attention of queries over keys, both [batch, heads, tokens, d].
 func Of(queries, keys *Node) *Self {
-	return &Self{queries: queries, keys: keys, mapBytes: MapBytes, blockBytes: BlockBytes}
+	return &Self{queries: queries, keys: keys, mapBytes: MapBytes, blockBytes: BlockBytes, kernel: kernelFor(queries)}
 }
 
 // Biased adds a bias to the logits, before the softmax: of rank 4, each axis that of
@@ -91,6 +92,9 @@ func logits(scaled, keys, bias *Node) *Node {
 
 // Apply mixes values [batch, heads, keys, d] and joins the heads: [batch, queries, heads*d].
 func (s *Self) Apply(values *Node) *Node {
+	if mixed := s.applyByKernel(values); mixed != nil {
+		return mixed
+	}
 	if s.fits() {
 		return Apply(s.Map(), values)
 	}
