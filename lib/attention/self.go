@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	// MapBytes is the size of the largest attention map that Apply and Received form as a whole.
+	// MapBytes is the size of the largest attention map that Apply and Received form as a whole. XLA's
+	// CPU has it twice for a moment, logits and their exponentials.
 	MapBytes = 128 << 20
-	// BlockBytes is the size of the part of a larger one that is in memory at a time.
+	// BlockBytes is the size of the part of a larger one that is there at a time.
 	BlockBytes = 64 << 20
 )
 
