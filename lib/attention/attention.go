@@ -27,13 +27,13 @@
 //
 // # One step ahead
 //
-// MCTF (arXiv 2403.10030, section 3.4) fuses the tokens of a block by the block's own map A, and mixes
+// MCTF (arXiv 2403.10030) fuses the tokens of a block by the block's own map A, and mixes
 // the values V of the fused tokens by the fused map: columns summed, rows pooled. With the pooling
 // matrix P [fused, tokens] and the membership U [tokens, fused], 0/1, that is
 //
 //	(P A U) V = P (A (U V))
 //
-// and the right side forms no fused map, nor A: each token gets the value of its group, ordinary
+// and the right side needs no fused map: each token gets the value of its group, ordinary
 // attention mixes them, and the rows of what comes out are pooled as the tokens were. It is exact for
 // every pooling that is a weighted sum; a maximum needs the fused map.
 package attention
