@@ -14,6 +14,10 @@ type Assignment struct {
 	shares    *Node // [batch, fused, tokens], of a soft assignment; else nil
 	pool      func(a *Assignment, x *Node) *Node
 	remaining int
+
+	gapless bool   // every fused token has a member
+	drops   bool   // what is no first member of a fused token is dropped
+	lists   *lists // see positions
 }
 
 // Fuse sends each token into the fused token of its slot [batch, tokens], 0 to remaining-1, or -1 to
@@ -32,9 +36,7 @@ func Fuse(slot, weight *Node, remaining int) *Assignment {
 // FuseSum is Fuse with the sum of the weighted tokens in place of their mean.
 func FuseSum(slot, weight *Node, remaining int) *Assignment {
 	a := &Assignment{slot: StopGradient(slot), weight: StopGradient(weight), remaining: remaining}
-	b, t := slot.Shape().Dimensions[0], slot.Shape().Dimensions[1]
-	full := shapes.Make(slot.DType(), b, remaining, t)
-	a.member = ConvertDType(Equal(BroadcastToShape(InsertAxes(a.slot, 1), full), Iota(slot.Graph(), full, 1)), slot.DType())
+	a.member = ConvertDType(hits(a.slot, remaining), slot.DType())
 	return a
 }
 
@@ -46,7 +48,9 @@ func Keep(score *Node, protected, keep int) *Assignment {
 	order := AddScalar(rank(score, index, protected), protected)
 	slot := Where(LessThan(order, scalar(g, protected+keep)), order, AddScalar(ZerosLike(order), -1))
 	slot = Where(LessThan(index, scalar(g, protected)), index, slot)
-	return FuseSum(slot, OnesLike(slot), protected+keep)
+	a := FuseSum(slot, OnesLike(slot), protected+keep).withoutGaps()
+	a.drops = true
+	return a
 }
 
 // Mix makes each fused token of all tokens, by shares [batch, fused, tokens], through which gradients
@@ -88,6 +92,9 @@ func (a *Assignment) Mean(x *Node) *Node {
 	if a.shares != nil {
 		return EinsumAxes(a.shares, x, [][2]int{{2, 1}}, [][2]int{{0, 0}})
 	}
+	if a.gapless {
+		return a.pooled(x)
+	}
 	share := Mul(x, BroadcastToShape(InsertAxes(a.weight, -1), x.Shape()))
 	return EinsumAxes(a.member, share, [][2]int{{2, 1}}, [][2]int{{0, 0}})
 }
@@ -102,6 +109,9 @@ func (a *Assignment) Sum(x *Node) *Node {
 // With it the fused map never needs to be formed: applying it to values v of fused tokens is
 // Tokens(map Spread(v)).
 func (a *Assignment) Spread(x *Node) *Node {
+	if a.gapless && !a.drops {
+		return rows(x, a.slot)
+	}
 	return EinsumAxes(a.member, x, [][2]int{{1, 1}}, [][2]int{{0, 0}})
 }
 

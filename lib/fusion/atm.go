@@ -78,7 +78,7 @@ func (m ATM) Step(at Layer) (*Step, error) {
 		Needs:     []Input{InputMetric},
 		Assign: func(e Evidence) *Assignment {
 			slot := adaptiveMatching{at: at, threshold: threshold, bySize: m.bySize(at)}.slots(e)
-			return PoolSize().assign(e, slot, at.Tokens)
+			return Fuse(slot, Squeeze(e.sizes(), -1), at.Tokens)
 		},
 	}, nil
 }

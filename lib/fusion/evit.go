@@ -64,7 +64,7 @@ func (m EViT) Step(at Layer) (*Step, error) {
 			}
 			dropped := LessThan(a.Slot(), ZerosLike(a.Slot()))
 			last := AddScalar(ZerosLike(a.Slot()), remaining-1)
-			return FuseSum(Where(dropped, last, a.Slot()), Where(dropped, e.FromClass, OnesLike(a.Slot())), remaining)
+			return FuseSum(Where(dropped, last, a.Slot()), Where(dropped, e.FromClass, OnesLike(a.Slot())), remaining).withoutGaps()
 		},
 	}, nil
 }

@@ -36,13 +36,13 @@ func PoolMean() Pooling { return Pooling{Name: "mean"} }
 // PoolMax is the maximum of each component.
 func PoolMax() Pooling { return Pooling{Name: "max", Pool: (*Assignment).Max} }
 
-// assign makes the assignment of slots [batch, tokens] that pools so.
+// assign makes the assignment of slots [batch, tokens] that pools so; every fused token has a member.
 func (p Pooling) assign(e Evidence, slot *Node, remaining int) *Assignment {
 	weight := OnesLike(slot)
 	if p.Weight != nil {
 		weight = p.Weight(e)
 	}
-	a := Fuse(slot, weight, remaining)
+	a := Fuse(slot, weight, remaining).withoutGaps()
 	a.pool = p.Pool
 	return a
 }

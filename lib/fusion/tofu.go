@@ -62,7 +62,7 @@ func (m ToFu) Step(at Layer) (*Step, error) {
 	step.Assign = func(e Evidence) *Assignment {
 		slot := match(e).Slot()
 		if m.prunes(at) {
-			return Fuse(slot, staying(slot, at, step.Remaining), step.Remaining)
+			return Fuse(slot, staying(slot, at, step.Remaining), step.Remaining).withoutGaps()
 		}
 		return PoolMLERP().assign(e, slot, step.Remaining)
 	}

@@ -67,7 +67,7 @@ func (m ToMe) Step(at Layer) (*Step, error) {
 			slot, remaining := matching{
 				scores: StopGradient(cosines(a, b)), tokens: at.Tokens, giveA: r, protected: at.Protected,
 			}.slots()
-			return Fuse(slot, Squeeze(e.sizes(), -1), remaining)
+			return PoolSize().assign(e, slot, remaining)
 		},
 	}, nil
 }
