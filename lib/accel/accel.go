@@ -53,6 +53,7 @@ func New(config string) (backend compute.Backend, err error) {
 	if name, _, _ := strings.Cut(config, ":"); !xlaLinked && name == "xla" {
 		return nil, fmt.Errorf("this program was built without cgo, which XLA needs (install a C compiler)")
 	}
+	prepare(config)
 	return compute.NewWithConfig(config)
 }
 

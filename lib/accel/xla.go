@@ -2,7 +2,47 @@
 
 package accel
 
-import _ "github.com/gomlx/go-xla/compute/xla" // the backend "xla"
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	_ "github.com/gomlx/go-xla/compute/xla" // the backend "xla"
+	"github.com/gomlx/go-xla/pjrt"
+)
 
 // xlaLinked reports whether this program can load PJRT plugins.
 const xlaLinked = true
+
+// The names under which go-xla registers its backend.
+var xlaNames = []string{"xla", "stablehlo", "hlo", "shlo"}
+
+var (
+	preparing sync.Mutex
+	prepared  = map[string]bool{} // plugins by the names that configurations give them
+)
+
+// prepare puts the compile cache before the plugin that a configuration names, the first time that it
+// is named. Where that is not possible the plugin stays as it is: go-xla loads it, and says what is
+// wrong with it.
+func prepare(config string) {
+	backend, options, _ := strings.Cut(config, ":")
+	if !slices.Contains(xlaNames, backend) {
+		return
+	}
+	name, _, _ := strings.Cut(options, ",")
+	preparing.Lock()
+	defer preparing.Unlock()
+	if prepared[name] {
+		return
+	}
+	prepared[name] = true
+	path := name
+	if !filepath.IsAbs(path) {
+		path = pjrt.AvailablePlugins()[name]
+	}
+	if api := wrap(path); api != 0 {
+		_ = pjrt.RegisterPreloadedPlugin(name, api)
+	}
+}

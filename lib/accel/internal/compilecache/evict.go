@@ -1,0 +1,107 @@
+package compilecache
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// kept is an entry as the folder shows it.
+type kept struct {
+	path string
+	size int64
+	used time.Time // when it was written or read last, which is its time of modification
+}
+
+// entries lists the entries, the one not used for longest first, and the files being written.
+func (s Store) entries() (entries, aside []kept, err error) {
+	files, err := os.ReadDir(s.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, file := range files {
+		info, err := file.Info()
+		if err != nil || !info.Mode().IsRegular() {
+			continue // gone meanwhile, or not the store's
+		}
+		found := kept{filepath.Join(s.Dir, file.Name()), info.Size(), info.ModTime()}
+		switch {
+		case entryName.MatchString(file.Name()):
+			entries = append(entries, found)
+		case isAside(file.Name()):
+			aside = append(aside, found)
+		}
+	}
+	slices.SortFunc(entries, func(a, b kept) int {
+		return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.path, b.path))
+	})
+	return entries, aside, nil
+}
+
+// makeRoom removes entries, those not used for longest first, until size more bytes fit in the place
+// of replaced. It runs under the lock.
+func (s Store) makeRoom(size int64, replaced string) error {
+	entries, aside, err := s.entries()
+	if err != nil {
+		return err
+	}
+	for _, file := range aside {
+		if time.Since(file.used) > asideKept {
+			_ = os.Remove(file.path)
+		}
+	}
+	total := size
+	for _, entry := range entries {
+		if entry.path != replaced {
+			total += entry.size
+		}
+	}
+	for _, entry := range entries {
+		if total <= s.Limit {
+			break
+		}
+		if entry.path == replaced {
+			continue
+		}
+		if err := os.Remove(entry.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		total -= entry.size
+	}
+	return nil
+}
+
+// Clear removes the entries and the counts. Other files in the folder are not touched.
+func (s Store) Clear() error {
+	if _, err := os.Stat(s.Dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return s.locked(func() error {
+		entries, aside, err := s.entries()
+		if err != nil {
+			return err
+		}
+		for _, entry := range append(entries, aside...) {
+			err = errors.Join(err, removed(entry.path))
+		}
+		for _, count := range []Count{Hits, Misses} {
+			err = errors.Join(err, removed(s.countPath(count)))
+		}
+		return err
+	})
+}
+
+// removed removes a file that may be gone already.
+func removed(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
