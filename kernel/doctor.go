@@ -10,6 +10,7 @@ import (
 
 	"tokenfuse/kernel/internal/failure"
 	"tokenfuse/kernel/internal/provision"
+	"tokenfuse/lib/accel"
 )
 
 func newDoctorCommand() *cobra.Command {
@@ -67,4 +68,15 @@ func printReport(w io.Writer, report provision.Report) {
 	}
 	fmt.Fprintln(w, rows.Render())
 	fmt.Fprintf(w, "\nbackend: %s (%s)\n", report.Backend, report.BackendNote)
+	printCache(w, report.CompileCache)
+}
+
+// printCache says where the compile cache is and what it is good for.
+func printCache(w io.Writer, cache accel.CacheReport) {
+	if cache.Note != "" {
+		fmt.Fprintf(w, "compile cache: none (%s)\n", cache.Note)
+		return
+	}
+	fmt.Fprintf(w, "compile cache: %s (%d entries, %.1f of at most %d MiB; %d graphs loaded, %d compiled; to empty it: %s --clear-cache)\n",
+		cache.Dir, cache.Entries, float64(cache.Bytes)/(1<<20), cache.Limit>>20, cache.Hits, cache.Misses, provision.SetupCommand)
 }

@@ -2,6 +2,34 @@
 // backend, which needs nothing installed and is slower. GOMLX_BACKEND, when set, decides alone.
 //
 // `go run ./kernel setup` installs the plugins into [PluginDir].
+//
+// # The compile cache
+//
+// XLA compiles a graph for seconds, and a notebook's kernel starts a process for each cell. So graphs
+// that were compiled once are kept on disk, and a process that has the same graph again loads it:
+// DeiT-S under MCTF in 0.4 s instead of 20. A cell that is run again waits for its computation alone.
+//
+// It stands between go-xla and the plugin: go-xla is given a copy of the plugin's table of functions
+// in which PJRT_Client_Compile is ours (pjrt.c, pjrt.go). That answers from disk by
+// PJRT_Executable_DeserializeAndLoad, or compiles and saves by PJRT_Executable_Serialize. All else is
+// the plugin's own, and where anything is not as the published C API says, so is compiling.
+//
+// An answer is only ever given to the same question. An entry's name is the SHA-256 of the program, the
+// compile options, the content of the plugin, the version of its API, its platform and devices, the
+// processors' models and features and how many there are, XLA_FLAGS and the other variables that XLA
+// and its libraries read, and for CUDA the libraries and the driver. An entry holds a checksum of its
+// content: one that is damaged is compiled anew. Processes share the cache without waiting for each
+// other; entries not used for longest go when it grows beyond 1 GiB; and a disk that is full or
+// read-only costs the cache, and nothing else. While XLA is asked for dumps (xla_dump in XLA_FLAGS)
+// there is none, since dumps are made by compiling.
+//
+// It is in tokenfuse/xla in the user's cache folder. [CacheVariable] puts it elsewhere or turns it off,
+// [Cache] looks at it, [ClearCache] empties it (on the command line doctor and setup --clear-cache), and
+// [CacheStats] counts what it did for this process. Who can write to its folder decides what programs
+// execute: it is made for its user alone. With log/slog at the level Debug, each compilation says what
+// became of it.
+//
+// The same holds for CUDA plugins, whose table is the same; it was measured and tested on CPUs only.
 package accel
 
 import (
@@ -39,6 +67,9 @@ func Choice() string {
 	return "go"
 }
 
+// making keeps New to one goroutine at a time, as go-xla's list of plugins wants it.
+var making sync.Mutex
+
 // New makes a backend from a configuration in the form of GOMLX_BACKEND: "go", "xla:/path/plugin.so".
 func New(config string) (backend compute.Backend, err error) {
 	defer func() {
@@ -53,6 +84,8 @@ func New(config string) (backend compute.Backend, err error) {
 	if name, _, _ := strings.Cut(config, ":"); !xlaLinked && name == "xla" {
 		return nil, fmt.Errorf("this program was built without cgo, which XLA needs (install a C compiler)")
 	}
+	making.Lock()
+	defer making.Unlock()
 	prepare(config)
 	return compute.NewWithConfig(config)
 }

@@ -25,15 +25,16 @@ COMPILE(0)
 COMPILE(1)
 COMPILE(2)
 COMPILE(3)
-static const PJRT_Function compile[] = {compile_0, compile_1, compile_2, compile_3};
+static const PJRT_Function compile[TOKENFUSE_PLUGINS] = {compile_0, compile_1, compile_2, compile_3};
+
+// The minor version of the last change to a struct of pjrt.h: PJRT_Executable_DeserializeAndLoad_Args
+// grew. Older plugins are left alone.
+enum { OLDEST_MINOR = 71 };
 
 PJRT_Api *tokenfuse_wrap(const PJRT_Api *real, int number) {
-	if (number < 0 || number >= (int)(sizeof compile / sizeof *compile)) {
-		return NULL;
-	}
 	if (real->struct_size < sizeof *real + FUNCTIONS_NEEDED * sizeof *real->function ||
 	    real->pjrt_api_version.struct_size < sizeof real->pjrt_api_version ||
-	    real->pjrt_api_version.major_version != 0) {
+	    real->pjrt_api_version.major_version != 0 || real->pjrt_api_version.minor_version < OLDEST_MINOR) {
 		return NULL;
 	}
 	for (int i = 0; i < FUNCTIONS_NEEDED; i++) {

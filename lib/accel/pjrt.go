@@ -14,10 +14,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"unsafe"
+
+	"github.com/gomlx/go-xla/pjrt"
 
 	"tokenfuse/lib/accel/internal/compilecache"
 )
@@ -25,43 +26,54 @@ import (
 // plugin is a PJRT plugin whose programs go through the compile cache.
 type plugin struct {
 	api   *C.PJRT_Api // its own table
-	store compilecache.Store
+	path  string
 	id    compilecache.Identity // of its file, as it was loaded
+	store compilecache.Store
 
 	environment []string // as it was loaded: XLA reads its flags once
 	// surroundings is what is the same for all of its programs.
 	surroundings func() (compilecache.Program, error)
 }
 
-// plugins are those wrapped, by their numbers. Only wrap changes it, before a plugin is used.
-var plugins []*plugin
+// plugins are those wrapped, by their numbers. Only wrap changes it.
+var plugins [C.TOKENFUSE_PLUGINS]*plugin
 
-// wrap loads the plugin at path and returns the address of its table with the compile cache in it, 0
-// where the cache is off or not possible. The caller holds the lock preparing.
-func wrap(path string) uintptr {
-	store, on := cacheStore()
-	id, err := compilecache.Identify(path)
-	if !on || err != nil {
+// wrap returns the address of the table of the plugin that go-xla loads from path under a name, with
+// the compile cache in it, or 0 where the cache is off or not possible. Not for several goroutines.
+func wrap(name, path string) uintptr {
+	store, err := cacheStore()
+	if err != nil {
 		return 0
 	}
-	setCUDALibraries(path)
+	id, err := compilecache.Identify(path)
+	number := slices.Index(plugins[:], nil)
+	if err != nil || number < 0 {
+		return 0
+	}
+	cPath := C.CString(path)
+	defer C.free(unsafe.Pointer(cPath))
+	api := C.tokenfuse_open(cPath)
+	if api == nil {
+		return 0
+	}
+	// go-xla loads it first: for CUDA it looks after libraries, and sets XLA_FLAGS.
+	if _, err := pjrt.GetPlugin(name); err != nil {
+		return 0
+	}
 	environment, err := compilecache.Environment(os.Environ())
 	if err != nil {
 		return 0
 	}
-	name := C.CString(path)
-	defer C.free(unsafe.Pointer(name))
-	api := C.tokenfuse_open(name)
-	if api == nil {
-		return 0
+	if now, err := compilecache.Identify(path); err != nil || now != id {
+		return 0 // replaced meanwhile: which one was loaded?
 	}
-	wrapped := C.tokenfuse_wrap(api, C.int(len(plugins)))
+	wrapped := C.tokenfuse_wrap(api, C.int(number))
 	if wrapped == nil {
 		return 0
 	}
-	p := &plugin{api: api, store: store, id: id, environment: environment}
+	p := &plugin{api: api, path: path, store: store, id: id, environment: environment}
 	p.surroundings = sync.OnceValues(p.surrounding)
-	plugins = append(plugins, p)
+	plugins[number] = p
 	return uintptr(unsafe.Pointer(wrapped))
 }
 
@@ -70,6 +82,7 @@ func (p *plugin) surrounding() (program compilecache.Program, err error) {
 	program.APIMajor = int(p.api.pjrt_api_version.major_version)
 	program.APIMinor = int(p.api.pjrt_api_version.minor_version)
 	program.Environment = p.environment
+	program.Libraries = compilecache.Libraries(p.path)
 	if program.Machine, err = compilecache.Machine(); err != nil {
 		return program, err
 	}
@@ -183,11 +196,8 @@ func (p *plugin) describe(client *C.PJRT_Client) ([]string, error) {
 
 // text copies a text that C holds.
 func text(start unsafe.Pointer, size C.size_t) string {
+	if start == nil {
+		return ""
+	}
 	return string(unsafe.Slice((*byte)(start), int(size)))
 }
-
-// setCUDALibraries does what go-xla does for the CUDA plugins that it loads itself: it tells XLA where
-// NVIDIA's libraries are.
-func setCUDALibraries(path string) {}
-
-var _ = filepath.Dir

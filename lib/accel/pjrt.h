@@ -8,6 +8,9 @@
 
 #include <stddef.h>
 
+// How many plugins a process can have with the compile cache.
+enum { TOKENFUSE_PLUGINS = 4 };
+
 typedef struct PJRT_Error PJRT_Error;
 typedef struct PJRT_Client PJRT_Client;
 typedef struct PJRT_Executable PJRT_Executable;
@@ -83,7 +86,7 @@ typedef struct {
 	const char *serialized_bytes;            // out
 	size_t serialized_bytes_size;            // out
 	void *serialized_executable;             // out, holds the bytes
-	void (*serialized_executable_deleter)(void *); // out
+	void (*serialized_executable_deleter)(void *); // out, frees it
 } PJRT_Executable_Serialize_Args;
 
 // The shape of several functions' arguments: of what is asked, and the answer, with its size if it is
@@ -100,7 +103,7 @@ typedef struct {
 const PJRT_Api *tokenfuse_open(const char *path);
 
 // tokenfuse_wrap returns a copy of a plugin's table in which PJRT_Client_Compile calls tokenfuseCompile
-// with the plugin's number. It returns NULL where the table is not as expected, or the number too large.
+// with the plugin's number. It returns NULL where the table is not as expected.
 PJRT_Api *tokenfuse_wrap(const PJRT_Api *real, int number);
 
 // tokenfuse_ask asks a function that takes PJRT_Question_Args, or, where it answers no size, all of

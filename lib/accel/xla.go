@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	_ "github.com/gomlx/go-xla/compute/xla" // the backend "xla"
 	"github.com/gomlx/go-xla/pjrt"
@@ -18,23 +17,16 @@ const xlaLinked = true
 // The names under which go-xla registers its backend.
 var xlaNames = []string{"xla", "stablehlo", "hlo", "shlo"}
 
-var (
-	preparing sync.Mutex
-	prepared  = map[string]bool{} // plugins by the names that configurations give them
-)
+// prepared holds the plugins that prepare was called for, by the names that configurations give them.
+var prepared = map[string]bool{}
 
 // prepare puts the compile cache before the plugin that a configuration names, the first time that it
 // is named. Where that is not possible the plugin stays as it is: go-xla loads it, and says what is
-// wrong with it.
+// wrong with it. Not for several goroutines.
 func prepare(config string) {
 	backend, options, _ := strings.Cut(config, ":")
-	if !slices.Contains(xlaNames, backend) {
-		return
-	}
 	name, _, _ := strings.Cut(options, ",")
-	preparing.Lock()
-	defer preparing.Unlock()
-	if prepared[name] {
+	if !slices.Contains(xlaNames, backend) || prepared[name] {
 		return
 	}
 	prepared[name] = true
@@ -42,7 +34,7 @@ func prepare(config string) {
 	if !filepath.IsAbs(path) {
 		path = pjrt.AvailablePlugins()[name]
 	}
-	if api := wrap(path); api != 0 {
-		_ = pjrt.RegisterPreloadedPlugin(name, api)
+	if api := wrap(name, path); api != 0 {
+		_ = pjrt.RegisterPreloadedPlugin(name, api) // fails as the plugin did not just before
 	}
 }

@@ -32,6 +32,8 @@ type Report struct {
 	// Backend is the one that programs started now choose, in the form of GOMLX_BACKEND.
 	Backend     string `json:"backend"`
 	BackendNote string `json:"backend_note"`
+	// CompileCache is what XLA's graphs are kept in from one process to the next.
+	CompileCache accel.CacheReport `json:"compile_cache"`
 }
 
 // Missing returns the first part that is needed and missing.
@@ -62,6 +64,7 @@ func (m *Machine) Inspect(ctx context.Context) (Report, error) {
 	}
 	report.Parts = append(report.Parts, m.findKernelSpec(), m.findPython(ctx), m.findJupyter())
 	report.Backend, report.BackendNote = m.backend()
+	report.CompileCache = accel.Cache()
 	return report, ctx.Err()
 }
 

@@ -13,6 +13,7 @@ type Program struct {
 	Plugin       string // the plugin's content, by its SHA-256
 	APIMajor     int    // the version of the C API that the plugin was built with
 	APIMinor     int
+	Libraries    []string // those that the plugin generates code with
 	Client       []string // platform and its version, then the kind of each device
 	Machine      string   // the processors
 	Environment  []string // the variables that change what the plugin does, NAME=value
@@ -25,6 +26,7 @@ func (p Program) Key() Key {
 	digest.texts("program", p.Code, p.Format, p.Options, p.Plugin)
 	digest.number(p.APIMajor)
 	digest.number(p.APIMinor)
+	digest.texts(p.Libraries...)
 	digest.texts(p.Client...)
 	digest.texts(p.Machine)
 	digest.texts(p.Environment...)
