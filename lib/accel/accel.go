@@ -19,7 +19,7 @@
 // processors' models and features and how many there are, XLA_FLAGS and the other variables that XLA
 // and its libraries read, and for CUDA the libraries and the driver. An entry holds a checksum of its
 // content: one that is damaged is compiled anew. Processes share the cache without waiting for each
-// other; entries not used for longest go when it grows beyond 1 GiB; and a disk that is full or
+// other; entries not used for longest go when it grows beyond 1 GiB (or 4096 entries); and a disk that is full or
 // read-only costs the cache, and nothing else. While XLA is asked for dumps (xla_dump in XLA_FLAGS)
 // there is none, since dumps are made by compiling.
 //

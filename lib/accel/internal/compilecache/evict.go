@@ -45,6 +45,9 @@ func (s Store) entries() (entries, aside []kept, err error) {
 	return entries, aside, nil
 }
 
+// mostEntries bounds the number of entries, so that listing them stays a matter of milliseconds.
+const mostEntries = 4096
+
 // makeRoom removes entries, those not used for longest first, until size more bytes fit in the place
 // of replaced. It runs under the lock.
 func (s Store) makeRoom(size int64, replaced string) error {
@@ -57,23 +60,20 @@ func (s Store) makeRoom(size int64, replaced string) error {
 			_ = os.Remove(file.path)
 		}
 	}
-	total := size
+	entries = slices.DeleteFunc(entries, func(entry kept) bool { return entry.path == replaced })
+	total, count := size, 1+len(entries)
 	for _, entry := range entries {
-		if entry.path != replaced {
-			total += entry.size
-		}
+		total += entry.size
 	}
 	for _, entry := range entries {
-		if total <= s.Limit {
+		if total <= s.Limit && count <= mostEntries {
 			break
-		}
-		if entry.path == replaced {
-			continue
 		}
 		if err := os.Remove(entry.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		total -= entry.size
+		count--
 	}
 	return nil
 }

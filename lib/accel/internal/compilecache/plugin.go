@@ -40,7 +40,9 @@ func (id Identity) settled(now time.Time) bool {
 
 // Content returns the SHA-256 of the file that has the identity, in hex. Hashing the 250 MB of a
 // plugin takes a moment, so the store remembers the hash under the identity.
-func (s Store) Content(id Identity) (string, error) {
+func (s Store) Content(id Identity) (string, error) { return s.content(id, time.Now()) }
+
+func (s Store) content(id Identity, now time.Time) (string, error) {
 	digest := keyDigest{sha256.New()}
 	digest.number(version)
 	digest.texts("content of a file", fmt.Sprintf("%+v", id))
@@ -52,7 +54,7 @@ func (s Store) Content(id Identity) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if id.settled(time.Now()) {
+	if id.settled(now) {
 		_ = s.Put(memo, []byte(sum))
 	}
 	return sum, nil
