@@ -31,6 +31,7 @@ var tasks = map[string]func() (string, error){
 	"assigned":      func() (string, error) { return compileText(fakeProgram, []int{1}) },
 	"flags changed": flagsChanged,
 	"logits":        smallLogits,
+	"deit":          deitLogits,
 }
 
 func TestMain(m *testing.M) {
@@ -61,7 +62,7 @@ func withoutUsersCache(m *testing.M) int {
 }
 
 // run runs a task in a process of its own, with variables NAME=value on top of this one's.
-func run(t *testing.T, task string, variables ...string) outcome {
+func run(t testing.TB, task string, variables ...string) outcome {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(append(os.Environ(), taskVariable+"="+task), variables...)

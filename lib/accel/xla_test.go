@@ -33,9 +33,22 @@ func needXLA(t testing.TB) (plugin, cache string) {
 	return plugin, cache
 }
 
-// smallLogits returns the SHA-256 of the logits of a small untrained model under MCTF.
+// smallLogits is logits of a small model.
 func smallLogits() (string, error) {
-	config := vit.Config{ImageSize: vit.ImageSize{Height: 32, Width: 32}, PatchSize: 8, Channels: 3, Dim: 32, Depth: 2, Heads: 2, MLPRatio: 2, Classes: 10}
+	return logits(vit.Config{ImageSize: vit.ImageSize{Height: 32, Width: 32}, PatchSize: 8, Channels: 3, Dim: 32, Depth: 2, Heads: 2, MLPRatio: 2, Classes: 10}, 3, 4)
+}
+
+// deitLogits is logits of DeiT-S for 16 images.
+func deitLogits() (string, error) {
+	config, err := vit.ConfigOf("deit_small_patch16_224")
+	if err != nil {
+		return "", err
+	}
+	return logits(config, 16, 16)
+}
+
+// logits returns the SHA-256 of the logits of an untrained model under MCTF.
+func logits(config vit.Config, r float64, batch int) (string, error) {
 	backend, err := accel.New(accel.Choice())
 	if err != nil {
 		return "", err
@@ -44,15 +57,16 @@ func smallLogits() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	classifier, err := model.WithBackend(backend, fusion.MCTF{R: 3})
+	classifier, err := model.WithBackend(backend, fusion.MCTF{R: r})
 	if err != nil {
 		return "", err
 	}
-	pixels := make([]float32, 4*3*32*32)
+	dims := []int{batch, config.Channels, config.ImageSize.Height, config.ImageSize.Width}
+	pixels := make([]float32, dims[0]*dims[1]*dims[2]*dims[3])
 	for i := range pixels {
 		pixels[i] = float32(i*7919%1000)/500 - 1
 	}
-	logits, err := classifier.Logits(tensors.FromFlatDataAndDimensions(pixels, 4, 3, 32, 32))
+	logits, err := classifier.Logits(tensors.FromFlatDataAndDimensions(pixels, dims...))
 	if err != nil {
 		return "", err
 	}
@@ -236,6 +250,30 @@ func BenchmarkCompile(b *testing.B) {
 		compile(donating)
 		for b.Loop() {
 			compile(donating)
+		}
+	})
+}
+
+// BenchmarkProcess times processes that classify 16 images with DeiT-S under MCTF (r=16), from start
+// to logits: the first, which compiles, and those after it. Best with -benchtime 5x.
+func BenchmarkProcess(b *testing.B) {
+	_, cache := needXLA(b)
+	b.Run("first", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			if err := os.RemoveAll(cache); err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+			run(b, "deit")
+		}
+	})
+	run(b, "deit")
+	b.Run("second", func(b *testing.B) {
+		for b.Loop() {
+			if got := run(b, "deit"); got.Misses > 0 {
+				b.Fatalf("%+v", got)
+			}
 		}
 	})
 }

@@ -42,7 +42,7 @@ func TestInspect(t *testing.T) {
 	if err := json.Unmarshal(content, &keys); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"home", "parts", "backend", "backend_note"} {
+	for _, key := range []string{"home", "parts", "backend", "backend_note", "compile_cache"} {
 		if keys[key] == nil {
 			t.Errorf("no %q in %s", key, content)
 		}
