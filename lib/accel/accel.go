@@ -6,8 +6,10 @@
 // # The compile cache
 //
 // XLA compiles a graph for seconds, and a notebook's kernel starts a process for each cell. So graphs
-// that were compiled once are kept on disk, and a process that has the same graph again loads it:
-// DeiT-S under MCTF in 0.4 s instead of 20. A cell that is run again waits for its computation alone.
+// that were compiled once are kept on disk, and a process that has the same graph again loads it. What
+// DeiT-S under MCTF (r=16, batch 16) then takes from start to logits is mostly its computation: on 2
+// busy cores 2.0 s instead of 23 (BenchmarkProcess); of the 1.9 s of processor time 1.3 are the
+// computation, 0.3 loading the graph, 0.15 drawing the weights, 0.02 starting the plugin.
 //
 // It stands between go-xla and the plugin: go-xla is given a copy of the plugin's table of functions
 // in which PJRT_Client_Compile is ours (pjrt.c, pjrt.go). That answers from disk by
@@ -19,9 +21,9 @@
 // processors' models and features and how many there are, XLA_FLAGS and the other variables that XLA
 // and its libraries read, and for CUDA the libraries and the driver. An entry holds a checksum of its
 // content: one that is damaged is compiled anew. Processes share the cache without waiting for each
-// other; entries not used for longest go when it grows beyond 1 GiB (or 4096 entries); and a disk that is full or
-// read-only costs the cache, and nothing else. While XLA is asked for dumps (xla_dump in XLA_FLAGS)
-// there is none, since dumps are made by compiling.
+// other; entries not used for longest go when it grows beyond 1 GiB or 4096 entries; and a disk that
+// is full or read-only costs the cache, and nothing else. While XLA is asked for dumps (xla_dump in
+// XLA_FLAGS) there is none: dumps are made by compiling.
 //
 // It is in tokenfuse/xla in the user's cache folder. [CacheVariable] puts it elsewhere or turns it off,
 // [Cache] looks at it, [ClearCache] empties it (on the command line doctor and setup --clear-cache), and

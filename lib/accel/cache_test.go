@@ -116,6 +116,38 @@ func TestStepsAside(t *testing.T) {
 	}
 }
 
+// TestBackends: however a configuration names a plugin, and whatever others there are in the process,
+// its programs go through the cache, but for those of more plugins than it has places for.
+func TestBackends(t *testing.T) {
+	fake := newFake(t)
+	dir := filepath.Dir(fake.plugin)
+	content, err := os.ReadFile(fake.plugin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"two.so", "three.so", "four.so", "five.so", "pjrt_c_api_fake_plugin.so"} {
+		writeFile(t, filepath.Join(dir, name), string(content))
+	}
+	path := "PJRT_PLUGIN_LIBRARY_PATH=" + dir
+	fake.run(t, "compile", path)
+	for name, c := range map[string]struct {
+		configs      string
+		hits, misses int
+	}{
+		"one":             {"xla:DIR/two.so", 1, 0},
+		"twice":           {"xla:DIR/two.so xla:DIR/two.so", 2, 0},
+		"with options":    {"xla:DIR/two.so,noshared_buffers hlo:DIR/two.so,tf32=false", 2, 0},
+		"by its name":     {"xla:fake", 1, 0},
+		"beside another":  {"xla:DIR/two.so xla:DIR/three.so", 2, 0},
+		"more than there": {"xla:DIR/two.so xla:DIR/three.so xla:DIR/four.so xla:DIR/five.so xla:fake", 4, 0},
+	} {
+		got, _ := fake.run(t, "backends", path, "CONFIGS="+strings.ReplaceAll(c.configs, "DIR", dir))
+		if got.Hits != c.hits || got.Misses != c.misses {
+			t.Errorf("%s: %+v, want %d hits and %d misses", name, got, c.hits, c.misses)
+		}
+	}
+}
+
 // TestOneSided: a plugin that does not serialise, or takes nothing back, compiles each time.
 func TestOneSided(t *testing.T) {
 	for _, variable := range []string{"FAKE_MUTE=1", "FAKE_DEAF=1"} {

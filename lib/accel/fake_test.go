@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gomlx/go-xla/pjrt"
@@ -32,6 +34,7 @@ var tasks = map[string]func() (string, error){
 	"flags changed": flagsChanged,
 	"logits":        smallLogits,
 	"deit":          deitLogits,
+	"backends":      severalBackends,
 }
 
 func TestMain(m *testing.M) {
@@ -89,7 +92,12 @@ func compileText(program string, devices []int) (string, error) {
 		return "", err
 	}
 	_, path, _ := strings.Cut(accel.Choice(), ":")
-	plugin, err := pjrt.GetPlugin(path)
+	return compileOn(path, program, devices)
+}
+
+// compileOn is compileText on a plugin of which there is a backend.
+func compileOn(name, program string, devices []int) (string, error) {
+	plugin, err := pjrt.GetPlugin(name)
 	if err != nil {
 		return "", err
 	}
@@ -106,6 +114,32 @@ func compileText(program string, devices []int) (string, error) {
 		return "", err
 	}
 	return executable.Name, nil
+}
+
+// severalBackends makes a backend of each configuration in CONFIGS, all at once, then compiles on the
+// plugin of each.
+func severalBackends() (string, error) {
+	configs := strings.Fields(os.Getenv("CONFIGS"))
+	var making sync.WaitGroup
+	for _, config := range configs {
+		making.Go(func() {
+			if backend, err := accel.New(config); err != nil || accel.Name(backend) != "XLA CPU" {
+				fmt.Fprintln(os.Stderr, config, backend, err) // which run reports
+			}
+		})
+	}
+	making.Wait()
+	var names []string
+	for _, config := range configs {
+		_, options, _ := strings.Cut(config, ":")
+		plugin, _, _ := strings.Cut(options, ",")
+		name, err := compileOn(plugin, fakeProgram, nil)
+		if err != nil {
+			return "", err
+		}
+		names = append(names, name)
+	}
+	return strings.Join(slices.Compact(names), ", "), nil
 }
 
 // flagsChanged compiles after XLA_FLAGS was changed too late for XLA to notice.
