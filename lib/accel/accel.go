@@ -8,7 +8,7 @@
 // XLA compiles a graph for seconds, and a notebook's kernel starts a process for each cell. So graphs
 // that were compiled once are kept on disk, and a process that has the same graph again loads it. What
 // DeiT-S under MCTF (r=16, batch 16) then takes from start to logits is mostly its computation: on 2
-// busy cores 2.0 s instead of 23 (BenchmarkProcess); of the 1.9 s of processor time 1.3 are the
+// busy cores 1.9 s instead of 27 (BenchmarkProcess); of its 1.9 s of processor time 1.3 are the
 // computation, 0.3 loading the graph, 0.15 drawing the weights, 0.02 starting the plugin.
 //
 // It stands between go-xla and the plugin: go-xla is given a copy of the plugin's table of functions

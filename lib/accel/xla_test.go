@@ -255,7 +255,7 @@ func BenchmarkCompile(b *testing.B) {
 }
 
 // BenchmarkProcess times processes that classify 16 images with DeiT-S under MCTF (r=16), from start
-// to logits: the first, which compiles, and those after it. Best with -benchtime 5x.
+// to logits: the first, which compiles, and those after it. Best with -benchtime 1x -count 5.
 func BenchmarkProcess(b *testing.B) {
 	_, cache := needXLA(b)
 	b.Run("first", func(b *testing.B) {
