@@ -107,6 +107,7 @@ func verbs() []*cobra.Command {
 		newFlopsCommand(),
 		newPredictCommand(),
 		newFuseCommand(),
+		newBenchCommand(),
 		newTrainCommand(),
 	}
 }

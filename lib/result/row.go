@@ -36,6 +36,8 @@ type Row struct {
 	// Tokens leave each block, protected ones included.
 	Tokens          []int   `json:"tokens,omitempty"`
 	ImagesPerSecond float64 `json:"images_per_second,omitempty"`
+	Timing
+	Machine
 	// Provenance identifies what the row was made with.
 	Provenance string `json:"provenance,omitempty"`
 }
@@ -55,6 +57,7 @@ func (r Row) Validate() error {
 	refuse(!(r.GMACs >= 0) || math.IsInf(r.GMACs, 0), "gmacs", r.GMACs, "a number from 0 on")
 	refuse(!(r.AccuracyTop1 >= 0 && r.AccuracyTop1 <= 1), "accuracy_top1", r.AccuracyTop1, "a fraction in [0, 1]")
 	refuse(!(r.ImagesPerSecond >= 0) || math.IsInf(r.ImagesPerSecond, 0), "images_per_second", r.ImagesPerSecond, "a number from 0 on")
+	r.Timing.validate(refuse)
 	refuse(slices.ContainsFunc(r.Tokens, func(n int) bool { return n < 0 }), "tokens", r.Tokens, "counts")
 	if len(r.Fusion) > 0 {
 		var object map[string]json.RawMessage
@@ -65,12 +68,13 @@ func (r Row) Validate() error {
 }
 
 // Base returns the row of the base model that r is to be compared with: the same model, dataset and
-// split, method "none", and the same seed where there is one. It is false where rows hold none.
+// split, image size and batch, method "none", and the same seed where there is one. It is false where
+// rows hold none.
 func Base(rows []Row, r Row) (Row, bool) {
 	var found Row
 	ok := false
 	for _, b := range rows {
-		if b.Method != None || b.Model != r.Model || b.Dataset != r.Dataset || b.Split != r.Split {
+		if b.Method != None || b.Model != r.Model || b.Dataset != r.Dataset || b.Split != r.Split || b.ImageSize != r.ImageSize || b.Batch != r.Batch {
 			continue
 		}
 		if b.Seed == r.Seed {
