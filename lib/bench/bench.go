@@ -73,14 +73,16 @@ type Options struct {
 // Run times the cases in turn and returns a row for each, in order. A case that cannot be, or that
 // fails, is an error that names it.
 func Run(ctx context.Context, cases []Case, o Options) ([]result.Row, error) {
-	rows := make([]result.Row, len(cases))
 	if o.Repetitions < 1 || o.Warmup < 0 {
 		return nil, fmt.Errorf("bench: %d repetitions after %d rounds of warm-up, want 1 or more after 0 or more", o.Repetitions, o.Warmup)
 	}
-	for i, c := range cases {
+	for _, c := range cases {
 		if err := c.Check(); err != nil {
 			return nil, err
 		}
+	}
+	rows := make([]result.Row, len(cases))
+	for i, c := range cases {
 		row, err := c.row(o.Backend)
 		if err != nil {
 			return nil, fmt.Errorf("bench: %s: %w", c, err)
