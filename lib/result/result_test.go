@@ -69,15 +69,19 @@ func TestBase(t *testing.T) {
 	rows := []Row{
 		{Model: "m", Method: None, Seed: 1, GMACs: 1}, {Model: "m", Method: None, Seed: 2, GMACs: 2},
 		{Model: "n", Method: None, GMACs: 3},
+		{Model: "m", Method: None, GMACs: 4, Timing: Timing{Batch: 16, ImageSize: "8x8"}},
 	}
 	for name, c := range map[string]struct {
 		row   Row
 		gmacs float64
 		ok    bool
 	}{
-		"same seed":  {Row{Model: "m", Method: "tome", Seed: 2}, 2, true},
-		"other seed": {Row{Model: "m", Method: "tome", Seed: 7}, 1, true},
-		"no model":   {Row{Model: "x"}, 0, false},
+		"same seed":   {Row{Model: "m", Method: "tome", Seed: 2}, 2, true},
+		"other seed":  {Row{Model: "m", Method: "tome", Seed: 7}, 1, true},
+		"batch":       {Row{Model: "m", Method: "tome", Timing: Timing{Batch: 16, ImageSize: "8x8"}}, 4, true},
+		"other batch": {Row{Model: "m", Method: "tome", Timing: Timing{Batch: 1, ImageSize: "8x8"}}, 0, false},
+		"other size":  {Row{Model: "m", Method: "tome", Timing: Timing{Batch: 16, ImageSize: "4x4"}}, 0, false},
+		"no model":    {Row{Model: "x"}, 0, false},
 	} {
 		if base, ok := Base(rows, c.row); ok != c.ok || base.GMACs != c.gmacs {
 			t.Errorf("%s: %v, %v", name, base, ok)
@@ -93,6 +97,8 @@ func TestReadErrors(t *testing.T) {
 		"two values":    {"\n" + good + good, `line 2: more than one value: write one row a line`},
 		"accuracy in %": {`{"model":"m","method":"tome","accuracy_top1":79.8}`, `line 1: accuracy_top1 is "79.8": want a fraction in [0, 1]`},
 		"fusion list":   {`{"model":"m","method":"tome","fusion":[]}`, `line 1: fusion is "[]": want an object such as {"method":"none"}`},
+		"batch":         {`{"model":"m","method":"tome","batch":-16}`, `line 1: batch is "-16": want a count`},
+		"time":          {`{"model":"m","method":"tome","milliseconds_per_batch":-1}`, `line 1: milliseconds_per_batch is "-1": want a number from 0 on`},
 		"several":       {`{"samples":-1}`, `line 1: model is "": want a name; method is "": want a name; samples is "-1": want a count`},
 		"no object":     {`7`, `line 1: not a result row: cannot unmarshal number into Go value of type result.Row`},
 		"long":          {strings.Repeat(" ", maxLine+1), `line 1: longer than 1048576 bytes: not a result row`},
@@ -115,7 +121,8 @@ func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rows.jsonl")
 	rows := []Row{
 		{Model: "m", Method: "none", GMACs: 0.25, AccuracyTop1: 0.9, Samples: 10, Tokens: []int{50, 50}},
-		{Model: "m", Method: "tome", Fusion: fusion(`{"method":"tome","r":4}`), Seed: -3, ImagesPerSecond: 12.5},
+		{Model: "m", Method: "tome", Fusion: fusion(`{"method":"tome","r":4}`), Seed: -3, ImagesPerSecond: 12.5,
+			Timing: Timing{Batch: 16, Repetitions: 9, GainOfCutting: -0.5}, Machine: Machine{CPU: "c", Cores: 2}},
 	}
 	if err := WriteFile(path, rows); err != nil {
 		t.Fatal(err)

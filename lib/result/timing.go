@@ -53,15 +53,17 @@ func (m Machine) Bare() Machine {
 
 // validate passes each value of the timing to refuse.
 func (t Timing) validate(refuse func(bad bool, key string, value any, want string)) {
-	for key, count := range map[string]int{"batch": t.Batch, "repetitions": t.Repetitions} {
-		refuse(count < 0, key, count, "a count")
-	}
-	for key, value := range map[string]float64{
-		"milliseconds_per_batch": t.MillisecondsPerBatch, "milliseconds_per_batch_quartile_1": t.MillisecondsQuartile1,
-		"milliseconds_per_batch_quartile_3": t.MillisecondsQuartile3, "compile_seconds": t.CompileSeconds,
-		"start_seconds": t.StartSeconds, "peak_mebibytes": t.PeakMebibytes, "speedup": t.Speedup, "gmacs_share": t.GMACsShare,
+	refuse(t.Batch < 0, "batch", t.Batch, "a count")
+	refuse(t.Repetitions < 0, "repetitions", t.Repetitions, "a count")
+	for _, f := range []struct {
+		key   string
+		value float64
+	}{
+		{"milliseconds_per_batch", t.MillisecondsPerBatch}, {"milliseconds_per_batch_quartile_1", t.MillisecondsQuartile1},
+		{"milliseconds_per_batch_quartile_3", t.MillisecondsQuartile3}, {"compile_seconds", t.CompileSeconds},
+		{"start_seconds", t.StartSeconds}, {"peak_mebibytes", t.PeakMebibytes}, {"speedup", t.Speedup}, {"gmacs_share", t.GMACsShare},
 	} {
-		refuse(!(value >= 0) || math.IsInf(value, 0), key, value, "a number from 0 on")
+		refuse(!(f.value >= 0) || math.IsInf(f.value, 0), f.key, f.value, "a number from 0 on")
 	}
 	gain := t.GainOfCutting // below 0 where a method makes its model slower
 	refuse(math.IsNaN(gain) || math.IsInf(gain, 0), "gain_of_cutting", gain, "a number")
