@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokenfuse/kernel/internal/failure"
+	"tokenfuse/kernel/internal/provision"
 	"tokenfuse/lib/accel"
 	"tokenfuse/lib/bench"
 	"tokenfuse/lib/fusion"
@@ -216,7 +217,9 @@ func measure(ctx context.Context, progress io.Writer, cases []bench.Case, f benc
 	}
 	say := func(text string) { fmt.Fprintf(progress, "bench: %s\n", text) }
 	machine := bench.Machine(accel.Choice(), b)
-	machine.Commit = commitOf(".")
+	if dir, err := provision.Checkout(); err == nil { // the one that `go run ./kernel` was built from
+		machine.Commit = commitOf(dir)
+	}
 	say(fmt.Sprintf("%d cases on %s", len(cases), describe(accel.Name(b), machine)))
 	if load := bench.Load(); load > 0.5*float64(machine.Cores) {
 		say(fmt.Sprintf("warning: other programs keep the machine busy (load %.1f on %d cores): it will be slower than it is", load, machine.Cores))

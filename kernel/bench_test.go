@@ -36,7 +36,7 @@ func TestBench(t *testing.T) {
 		if r.Model != "tiny" || r.Repetitions != 2 || !(r.MillisecondsPerBatch > 0) || !(r.Speedup > 0) || r.Cores < 1 {
 			t.Errorf("%+v", r)
 		}
-		if own := r.Method != "external"; own != (r.Commit != "") || own != (r.StartSeconds > 0) || own != (r.GMACsShare > 0) {
+		if own := r.Method != "external"; own != (r.GoMLX != "" || r.Commit != "") || own != (r.StartSeconds > 0) || own != (r.GMACsShare > 0) {
 			t.Errorf("%+v", r)
 		}
 	}
