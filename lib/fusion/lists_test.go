@@ -12,6 +12,39 @@ import (
 	"tokenfuse/lib/accel"
 )
 
+// BenchmarkPooling is the pooling of a step one ahead (tokens, values spread, mixed values): 16 of 181
+// tokens go, in a batch of 16, 384 wide.
+func BenchmarkPooling(b *testing.B) {
+	const batch, tokens, r, dim = 16, 181, 16, 384
+	slots := make([]float32, batch*tokens)
+	for i := range slots {
+		slots[i] = float32(i % tokens % (tokens - r)) // the last r go into the first
+	}
+	for _, config := range []string{"go", accel.Choice()} {
+		backend, err := accel.New(config)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for name, lists := range map[string]bool{"lists": true, "matrix": false} {
+			b.Run(config[:2]+"/"+name, func(b *testing.B) {
+				exec := MustNewExec(backend, func(x, slot *Node) *Node {
+					a := Fuse(slot, OnesLike(slot), tokens-r)
+					a.gapless = lists
+					return ReduceAllMax(a.Tokens(a.Spread(a.Tokens(x))))
+				})
+				defer exec.Finalize()
+				x := tensors.FromScalarAndDimensions(float32(0.5), batch, tokens, dim)
+				slot := tensors.FromFlatDataAndDimensions(slices.Clone(slots), batch, tokens)
+				call := func() { _ = tensors.ToScalar[float32](exec.MustCall(x, slot)[0]) }
+				call()
+				for b.Loop() {
+					call()
+				}
+			})
+		}
+	}
+}
+
 // TestLists: pooling by lists is pooling by the whole 0/1 matrix, to rounding, and so is its gradient:
 // groups of one, of several, of most tokens, tokens that are dropped, nothing that is fused.
 func TestLists(t *testing.T) {
