@@ -316,7 +316,7 @@ func at(m fusion.Method, rate float64) fusion.Method {
 		m.KeepRate, m.Layers = rate, []int{0}
 		return m
 	}
-	panic("not a clustering method")
+	panic(fmt.Errorf("%T is no clustering method: a mistake in this test", m))
 }
 
 // groups turns the source map of one image into the tokens of each fused token; each token is in one.
