@@ -52,11 +52,9 @@ func Given(c vit.Config, method fusion.Method, leaving []int) (Count, error) {
 		return Count{}, fmt.Errorf("flops: tokens of %d layers, the model has %d", len(leaving), c.Depth)
 	}
 	out := Count{Embed: c.StemMACs()}
-	rows, cols := c.Grid()
 	tokens := c.Tokens()
 	for i, left := range leaving {
-		step, err := method.Step(fusion.Layer{Index: i, Depth: c.Depth, Tokens: tokens, Protected: c.Protected(),
-			Dim: c.Dim, Heads: c.Heads, Rows: rows, Cols: cols})
+		step, err := method.Step(c.Layer(i, tokens))
 		if err != nil {
 			return Count{}, err
 		}

@@ -109,10 +109,7 @@ func (m ATC) schedule(depth int) keepOfFirst {
 }
 
 func (m ATC) pooling() Pooling {
-	if m.Pooling.Name == "" && m.Pooling.Weight == nil && m.Pooling.Pool == nil {
-		return PoolSize()
-	}
-	return m.Pooling
+	return m.Pooling.or(PoolSize())
 }
 
 // layers are those named, or the published ones; depth 0 means not known yet.

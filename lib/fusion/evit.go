@@ -70,7 +70,7 @@ func (m EViT) Step(at Layer) (*Step, error) {
 }
 
 // Knob is the keep rate.
-func (m EViT) Knob() Knob { return Knob{Name: "keep_rate", None: 1} }
+func (m EViT) Knob() Knob { return keepRateKnob() }
 
 // Adjusted replaces the keep rate of every layer.
 func (m EViT) Adjusted(rate float64) Method {

@@ -112,10 +112,7 @@ func (m MCTF) assign(e Evidence, at Layer, r int) *Assignment {
 
 // pooling is the method's pooling, the published one where none is set.
 func (m MCTF) pooling() Pooling {
-	if m.Pooling.Name == "" && m.Pooling.Weight == nil && m.Pooling.Pool == nil {
-		return PoolAttention()
-	}
-	return m.Pooling
+	return m.Pooling.or(PoolAttention())
 }
 
 // Knob is r; beyond half of the tokens a layer has no more to give.

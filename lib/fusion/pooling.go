@@ -36,6 +36,14 @@ func PoolMean() Pooling { return Pooling{Name: "mean"} }
 // PoolMax is the maximum of each component.
 func PoolMax() Pooling { return Pooling{Name: "max", Pool: (*Assignment).Max} }
 
+// or is the pooling, or another one where none is set.
+func (p Pooling) or(otherwise Pooling) Pooling {
+	if p.Name == "" && p.Weight == nil && p.Pool == nil {
+		return otherwise
+	}
+	return p
+}
+
 // assign makes the assignment of slots [batch, tokens] that pools so; every fused token has a member.
 func (p Pooling) assign(e Evidence, slot *Node, remaining int) *Assignment {
 	weight := OnesLike(slot)

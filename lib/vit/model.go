@@ -75,16 +75,19 @@ func Forward(store *model.Store, c Config, method fusion.Method, images *Node) O
 	return out
 }
 
+// Layer is what a fusion method may know of a layer that so many tokens enter.
+func (c Config) Layer(index, tokens int) fusion.Layer {
+	rows, cols := c.Grid()
+	return fusion.Layer{Index: index, Depth: c.Depth, Tokens: tokens, Protected: c.Protected(), Dim: c.Dim, Heads: c.Heads,
+		Rows: rows, Cols: cols}
+}
+
 // Plan returns what a method does in each layer of a model, nil where nothing, and the tokens that
 // leave each.
 func Plan(c Config, method fusion.Method) (steps []*fusion.Step, counts []int, err error) {
 	tokens := c.Tokens()
-	rows, cols := c.Grid()
 	for i := range c.Depth {
-		step, err := method.Step(fusion.Layer{
-			Index: i, Depth: c.Depth, Tokens: tokens, Protected: c.Protected(), Dim: c.Dim, Heads: c.Heads,
-			Rows: rows, Cols: cols,
-		})
+		step, err := method.Step(c.Layer(i, tokens))
 		if err != nil {
 			return nil, nil, err
 		}
