@@ -20,12 +20,12 @@ import (
 
 // benchFlags are what `bench` was told.
 type benchFlags struct {
-	models, fusions, imageSizes, externals []string
-	batches                                []int
-	warmup, repetitions                    int
-	cut, memory, compile                   bool
-	output, show                           string
-	asJSON, asMarkdown                     bool
+	models, fusions, imageSizes, dtypes, externals []string
+	batches                                        []int
+	warmup, repetitions                            int
+	cut, memory, compile                           bool
+	output, show                                   string
+	asJSON, asMarkdown                             bool
 }
 
 func newBenchCommand() *cobra.Command {
@@ -47,14 +47,15 @@ of its own as well: its peak memory, and the seconds from its start to the first
 the compile time from a process of its own with the compile cache off. Where it runs is GOMLX_BACKEND's
 to say, as everywhere.
 
---external NAME=COMMAND times another program in turn with the cases, once per model, image size and
-batch; {model}, {image_size} and {batch} in COMMAND stand for them. It is started by sh, and says a line
+--external NAME=COMMAND times another program in turn with the cases, once per model, image size,
+precision and batch; {model}, {image_size}, {dtype} and {batch} in COMMAND stand for them. It is started by sh, and says a line
 "ready" when it is. Then for each line "run" on its standard input it does one batch, and answers "done"
 when the results are in memory. It ends when its input does. What it writes before "ready" is passed
 over, what it writes to standard error is shown if it fails.`,
 		Example: `  go run ./kernel bench
   go run ./kernel bench --model deit_tiny_patch16_224 --fusion mctf:r=16 --batch 1,16,64 --cut
   go run ./kernel bench --image-size 224,384,512 --batch 4 --memory --output scale.jsonl
+  go run ./kernel bench --fusion mctf:r=16 --dtype float32,bfloat16
   go run ./kernel bench --fusion mctf:r=16 --external "timm=exec python timm_deit.py --batch {batch}"
   go run ./kernel bench --show scale.jsonl --markdown`,
 		Args: cobra.NoArgs,
@@ -79,6 +80,7 @@ over, what it writes to standard error is shown if it fails.`,
 		"FUSION.json or `SPEC` such as mctf:r=16,layers=1-11 (see methods)")
 	flags.IntSliceVar(&f.batches, "batch", []int{16}, "images at once, in one or several `SIZES`")
 	flags.StringSliceVar(&f.imageSizes, "image-size", nil, "`SIZES` of the images, numbers or HEIGHTxWIDTH, if not the model's own")
+	flags.StringSliceVar(&f.dtypes, "dtype", nil, "`PRECISION` of products, one or several of float32, bfloat16, float16 (default: the model's, float32)")
 	flags.StringArrayVar(&f.externals, "external", nil, "`NAME=COMMAND` of another program to time in turn")
 	flags.IntVar(&f.repetitions, "repetitions", 9, "batches that are timed")
 	flags.IntVar(&f.warmup, "warmup", 2, "batches before those")
@@ -134,6 +136,10 @@ func benchCases(f benchFlags) ([]bench.Case, error) {
 	if len(sizes) == 0 {
 		sizes = []string{""}
 	}
+	dtypes := f.dtypes
+	if len(dtypes) == 0 {
+		dtypes = []string{""}
+	}
 	var cases []bench.Case
 	for _, model := range f.models {
 		for _, size := range sizes {
@@ -141,21 +147,35 @@ func benchCases(f benchFlags) ([]bench.Case, error) {
 			if err != nil {
 				return nil, err
 			}
-			for _, batch := range f.batches {
-				at := bench.Case{Model: name, Config: config, Batch: batch}
-				own, err := bench.Grid(at, methods, f.cut)
+			for _, dtype := range dtypes {
+				if config, err = inDType(config, dtype); err != nil {
+					return nil, err
+				}
+				at, err := benchBatches(f, bench.Case{Model: name, Config: config}, model, methods)
 				if err != nil {
-					return nil, failure.Usage("%w", err)
+					return nil, err
 				}
-				cases = append(cases, own...)
-				for _, external := range f.externals {
-					c, err := benchExternal(f, at, model, external)
-					if err != nil {
-						return nil, err
-					}
-					cases = append(cases, c)
-				}
+				cases = append(cases, at...)
 			}
+		}
+	}
+	return cases, nil
+}
+
+// benchBatches are the cases of one model at one image size and precision.
+func benchBatches(f benchFlags, at bench.Case, model string, methods []bench.Labelled) (cases []bench.Case, err error) {
+	for _, at.Batch = range f.batches {
+		own, err := bench.Grid(at, methods, f.cut)
+		if err != nil {
+			return nil, failure.Usage("%w", err)
+		}
+		cases = append(cases, own...)
+		for _, external := range f.externals {
+			c, err := benchExternal(f, at, model, external)
+			if err != nil {
+				return nil, err
+			}
+			cases = append(cases, c)
 		}
 	}
 	return cases, nil
@@ -199,6 +219,7 @@ func benchExternal(f benchFlags, at bench.Case, model, text string) (bench.Case,
 		values      int
 	}{
 		{"{model}", model, len(f.models)}, {"{image_size}", size, len(f.imageSizes)}, {"{batch}", fmt.Sprint(at.Batch), len(f.batches)},
+		{"{dtype}", at.Config.DType.String(), len(f.dtypes)},
 	} {
 		if place.values > 1 && !strings.Contains(command, place.name) {
 			return at, failure.Usage("--external %s runs %d times: its command must take %s", name, place.values, place.name)

@@ -93,6 +93,7 @@ func TestBenchRefuses(t *testing.T) {
 		"no images":        {[]string{"--batch", "0"}, 2, "a batch of 0 images"},
 		"no repetitions":   {[]string{"--repetitions", "0"}, 2, "--repetitions is 0"},
 		"image size":       {[]string{"--image-size", "33"}, 2, "images of 33x33 do not divide into patches of 4"},
+		"dtype":            {[]string{"--dtype", "half"}, 2, `unknown dtype "half": known are float32, bfloat16, float16`},
 		"output":           {[]string{"--output", filepath.Join(dir, "gone", "rows")}, 2, "cannot be written"},
 		"no such rows":     {[]string{"--show", filepath.Join(dir, "gone")}, 2, "gone"},
 		"external no name": {[]string{"--external", "=x"}, 2, `--external is "=x", want NAME=COMMAND`},

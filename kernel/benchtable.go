@@ -19,6 +19,7 @@ var benchColumns = []struct {
 }{
 	{"model", func(r result.Row) string { return r.Model }},
 	{"image", func(r result.Row) string { return r.ImageSize }},
+	{"dtype", func(r result.Row) string { return r.DType }},
 	{"batch", func(r result.Row) string { return fmt.Sprint(r.Batch) }},
 	{"method", func(r result.Row) string {
 		if r.Label == "" && r.Method == result.None {

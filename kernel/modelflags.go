@@ -57,6 +57,19 @@ func modelConfigAt(model, size string) (name string, c vit.Config, err error) {
 	return name, c, nil
 }
 
+// inDType sets the precision of a configuration to what --dtype says; empty leaves it.
+func inDType(c vit.Config, text string) (vit.Config, error) {
+	if text == "" {
+		return c, nil
+	}
+	dtype, err := vit.ParseDType(text)
+	if err != nil {
+		return c, failure.Usage("%w", err)
+	}
+	c.DType = dtype
+	return c, nil
+}
+
 const imageSizeUsage = "`SIZE` of the images, a number or HEIGHTxWIDTH, if not the model's own: positions are resampled"
 
 // fusionMethod reads --fusion: FUSION.json, its text, or a SPEC; empty is the base model.

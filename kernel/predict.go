@@ -21,10 +21,10 @@ import (
 
 // predictFlags are what `predict` was told.
 type predictFlags struct {
-	model, imageSize, weights, fusion, input, output string
-	images                                           []string
-	trace, strict                                    bool
-	batch                                            int
+	model, imageSize, dtype, weights, fusion, input, output string
+	images                                                  []string
+	trace, strict                                           bool
+	batch                                                   int
 }
 
 func newPredictCommand() *cobra.Command {
@@ -66,6 +66,7 @@ taken from the folder that TOKENFUSE_MODELS names, else downloaded into your cac
 	}
 	cmd.Flags().StringVar(&f.model, "model", "", "model `NAME`, or CONFIG.json (see models)")
 	cmd.Flags().StringVar(&f.imageSize, "image-size", "", imageSizeUsage)
+	cmd.Flags().StringVar(&f.dtype, "dtype", "", "`PRECISION` of products: float32, bfloat16 or float16 (default: the model's, float32)")
 	cmd.Flags().StringVar(&f.weights, "weights", "", "safetensors or .pth `FILE`, timm's names (default: the model's own)")
 	cmd.Flags().StringVar(&f.fusion, "fusion", "", "FUSION.json or `SPEC` such as mctf:r=16,layers=1-11 (see methods)")
 	cmd.Flags().StringVarP(&f.input, "input", "i", "", "safetensors `FILE` with tensor input")
@@ -80,6 +81,9 @@ taken from the folder that TOKENFUSE_MODELS names, else downloaded into your cac
 func runPredict(ctx context.Context, out, warn io.Writer, f predictFlags) error {
 	name, config, err := modelConfigAt(f.model, f.imageSize)
 	if err != nil {
+		return err
+	}
+	if config, err = inDType(config, f.dtype); err != nil {
 		return err
 	}
 	method, err := fusionMethod(f.fusion)
@@ -148,6 +152,9 @@ func loadNamed(ctx context.Context, name string, config vit.Config, f predictFla
 		return nil, failure.Usage("%s comes without weights: give them with --weights FILE", f.model)
 	}
 	m, err := vit.Load(name, vit.WithContext(ctx), vit.WithProgress(warn))
+	if err == nil {
+		m.Config.DType = config.DType
+	}
 	switch {
 	case err == nil && m.Config == config:
 		return m, nil

@@ -52,7 +52,7 @@ func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row,
 		}
 		rows[i] = result.Row{
 			Model: s.Model.Name, Method: method.Name(), Fusion: setting, Dataset: about.Name, Split: string(about.Split),
-			Backend: accel.Name(backend), GMACs: count.GMACs,
+			Backend: accel.Name(backend), DType: string(s.Model.Config.DType), GMACs: count.GMACs,
 		}
 	}
 	for i, method := range methods {

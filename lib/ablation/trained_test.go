@@ -18,7 +18,7 @@ import (
 )
 
 // TestTrainedModel: the model that comes with Tokenfuse is as accurate on the real test images as its
-// card says, and loses little where MCTF takes a quarter of its tokens' cost.
+// card says, and loses little where MCTF takes a quarter of its tokens' cost, or bfloat16 half its precision.
 func TestTrainedModel(t *testing.T) {
 	nobody := httptest.NewServer(http.NotFoundHandler())
 	defer nobody.Close()
@@ -49,21 +49,31 @@ func TestTrainedModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		method    fusion.Method
-		tolerance float64
-	}{{fusion.None{}, 0.0005}, {fusion.MCTF{R: 4}, 0.02}} {
-		classifier, err := m.WithBackend(backend, c.method)
+	accuracy := func(method fusion.Method, images datasets.Source) float64 {
+		classifier, err := m.WithBackend(backend, method)
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer classifier.Close()
 		got, err := ablation.Accuracy(t.Context(), classifier, images, 250)
 		if err != nil {
 			t.Fatal(err)
 		}
+		return got
+	}
+	for _, c := range []struct {
+		method    fusion.Method
+		tolerance float64
+	}{{fusion.None{}, 0.0005}, {fusion.MCTF{R: 4}, 0.02}} {
+		got := accuracy(c.method, images)
 		if math.Abs(got-want) > c.tolerance {
 			t.Errorf("%s: accuracy %.4f, the card states %.4f", c.method.Name(), got, want)
 		}
-		classifier.Close()
+	}
+	few := images.First(1000)
+	exact := accuracy(fusion.None{}, few)
+	m.Config.DType = vit.BFloat16
+	if got := accuracy(fusion.None{}, few); math.Abs(got-exact) > 0.003 {
+		t.Errorf("accuracy %.4f in bfloat16, %.4f in float32", got, exact)
 	}
 }

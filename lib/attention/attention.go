@@ -20,8 +20,9 @@
 //     asking for it costs nothing, and has no part in how the others are computed. Of the methods of
 //     package fusion, those do that read Evidence.Attention, and MCTF one step ahead with a pooling
 //     that is no weighted mean.
-//   - Where the backend has attention as one operation, Apply is that: cuDNN's on CUDA, in float16 and
-//     bfloat16. The models of package vit are float32. It was tried by a stand-in, not on a GPU.
+//   - Where the backend has attention as one operation, Apply is that and Received its gradient, which
+//     forms no map either: cuDNN's on CUDA, in float16 and bfloat16, which a model of package vit
+//     computes in by its dtype. It was tried by a stand-in, not on a GPU.
 //
 // A bias as large as the map (one per query) is there as a whole, in blocks too.
 //
@@ -55,7 +56,7 @@ func Join(x *Node) *Node {
 }
 
 // Apply mixes values [batch, heads, keys, d] by a map [batch, heads, queries, keys] and joins the
-// heads: [batch, queries, heads*d].
+// heads: [batch, queries, heads*d], in the precision of the values.
 func Apply(attn, values *Node) *Node {
-	return Join(EinsumAxes(attn, values, [][2]int{{3, 2}}, [][2]int{{0, 0}, {1, 1}}))
+	return Join(EinsumAxes(ConvertDType(attn, values.DType()), values, [][2]int{{3, 2}}, [][2]int{{0, 0}, {1, 1}}))
 }

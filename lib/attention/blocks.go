@@ -11,24 +11,36 @@ type operand struct {
 	axis int
 }
 
-// inBlocks computes f of the operands with `block` queries at a time; the first operand is one that
-// has queries. The results of the blocks stand one behind the other along an axis, or add up where it
-// is -1. The gradient computes each block again: vjp takes it, and the gradient of its result, to the
-// gradients of the operands.
+// blockwise is a computation with `block` queries at a time; the first operand is one that has queries.
+// The results of the blocks stand one behind the other along an axis, or add up where it is -1.
 //
 // A block waits for the one before it. So one is in memory at a time, and no compiler finds that two
 // uses of a map have blocks in common and keeps them all for the second.
-func inBlocks(block int, in []operand, axis int, f func(in []*Node) *Node, vjp func(in []*Node, v *Node) []*Node) *Node {
-	last := in[len(in)-1].x
-	y := sequence(block, in, []int{axis}, last, func(in []*Node) []*Node { return []*Node{f(in)} })[0]
-	return derived(StopGradient(y), in, func(v *Node) []*Node {
+type blockwise struct {
+	block int
+	in    []operand
+	axis  int
+	of    func(in []*Node) *Node
+	// vjp takes the operands, and the gradient v of their result, to the gradients of the operands.
+	vjp func(in []*Node, v *Node) []*Node
+}
+
+// value computes it. The gradient computes each block again.
+func (c blockwise) value() *Node {
+	last := c.in[len(c.in)-1].x
+	return c.derived(sequence(c.block, c.in, []int{c.axis}, last, func(in []*Node) []*Node { return []*Node{c.of(in)} })[0])
+}
+
+// derived returns y, which is the value by other means, with the gradient of the blocks.
+func (c blockwise) derived(y *Node) *Node {
+	return derived(StopGradient(y), c.in, func(v *Node) []*Node {
 		var axes []int
-		for _, o := range in {
+		for _, o := range c.in {
 			axes = append(axes, o.axis)
 		}
-		with := append(in[:len(in):len(in)], operand{v, axis})
-		return sequence(block, with, axes, v, func(all []*Node) []*Node {
-			return vjp(all[:len(in)], all[len(in)])
+		with := append(c.in[:len(c.in):len(c.in)], operand{v, c.axis})
+		return sequence(c.block, with, axes, v, func(all []*Node) []*Node {
+			return c.vjp(all[:len(c.in)], all[len(c.in)])
 		})
 	})
 }
@@ -80,15 +92,15 @@ func (o operand) part(start, end int) *Node {
 
 // derived returns y with a gradient of its own: vjp takes that of y and returns those of the operands.
 // What GoMLX lets one give a gradient is the identity of one tensor, so y and the operands are made
-// one, of which y is a part; XLA sees that nothing is to be done.
+// one of float32, of which y is a part; XLA sees that nothing is to be done.
 func derived(y *Node, in []operand, vjp func(v *Node) []*Node) *Node {
-	flat := func(x *Node) *Node { return Reshape(x, x.Shape().Size()) }
+	flat := func(x *Node) *Node { return float(Reshape(x, x.Shape().Size())) }
 	all := []*Node{flat(y)}
 	for _, o := range in {
 		all = append(all, flat(o.x))
 	}
 	first := func(x *Node) *Node {
-		return Reshape(Slice(x, AxisRange(0, y.Shape().Size())), y.Shape().Dimensions...)
+		return ConvertDType(Reshape(Slice(x, AxisRange(0, y.Shape().Size())), y.Shape().Dimensions...), y.DType())
 	}
 	return first(IdentityWithCustomGradient(Concatenate(all, 0), func(_, v *Node) *Node {
 		gradients := []*Node{ZerosLike(all[0])}

@@ -15,3 +15,6 @@ func (s *Self) By(kernel func(queries, keys, values *Node, scale float64) *Node)
 	with.kernel = kernel
 	return &with
 }
+
+// Formed reports whether the map was asked for.
+func (s *Self) Formed() bool { return s.attn != nil }

@@ -33,6 +33,41 @@ func kernelFor(x *Node) kernel {
 
 // applyByKernel is Apply by the kernel; nil where that does not serve.
 func (s *Self) applyByKernel(values *Node) *Node {
+	mixed := s.mixByKernel(values)
+	if mixed == nil {
+		return nil
+	}
+	return Join(mixed)
+}
+
+// summedByKernel adds up the columns of the map by the counts of queries [batch, queries], for each
+// head: [batch, heads, keys]; nil where the kernel does not serve. It stops the gradient.
+//
+// The sums are Aᵀ c for the map A and the counts c. Mixing is A V, and its gradient takes that of the
+// result, D, to Aᵀ D for V: where each column of D is c, each column of that is the sums. So the
+// backward kernel, which forms no map, gives them, whatever the values are.
+func (s *Self) summedByKernel(counts *Node) (sums *Node) {
+	if s.kernel == nil {
+		return nil
+	}
+	values := ZerosLike(s.keys)
+	err := exceptions.TryCatch[error](func() {
+		mixed := s.mixByKernel(values)
+		if mixed == nil {
+			return
+		}
+		weight := ConvertDType(InsertAxes(counts, 1, -1), mixed.DType())
+		all := Gradient(ReduceAllSum(Mul(mixed, BroadcastToShape(weight, mixed.Shape()))), values)[0]
+		sums = float(Squeeze(Slice(all, AxisRange(), AxisRange(), AxisRange(), AxisElem(0)), -1))
+	})
+	if err != nil && !compute.IsNotImplemented(err) {
+		panic(err)
+	}
+	return sums
+}
+
+// mixByKernel mixes values by the kernel: [batch, heads, queries, d]; nil where it does not serve.
+func (s *Self) mixByKernel(values *Node) *Node {
 	shape := s.queries.Shape()
 	if s.kernel == nil || !values.Shape().Equal(shape) || !s.keys.Shape().Equal(shape) || s.biasAxis() >= 0 {
 		return nil
@@ -48,12 +83,12 @@ func (s *Self) applyByKernel(values *Node) *Node {
 			return BroadcastToDims(ScalarZero(keys.Graph(), keys.DType()), append(shape.Clone().Dimensions[:3], n)...)
 		}
 		queries = Concatenate([]*Node{queries, OnePlus(zeros(1)), zeros(7)}, 3)
-		keys = Concatenate([]*Node{keys, Add(zeros(1), feature), zeros(7)}, 3)
+		keys = Concatenate([]*Node{keys, Add(zeros(1), ConvertDType(feature, keys.DType())), zeros(7)}, 3)
 		values = Concatenate([]*Node{values, zeros(8)}, 3)
 	}
 	mixed := s.kernel(queries, keys, values, scale)
 	if mixed == nil {
 		return nil
 	}
-	return Join(Slice(mixed, AxisRange(), AxisRange(), AxisRange(), AxisRange(0, d)))
+	return Slice(mixed, AxisRange(), AxisRange(), AxisRange(), AxisRange(0, d))
 }

@@ -17,8 +17,8 @@ var mixing = use{
 	of: Apply,
 	vjp: func(attn, values, v *Node) (dAttn, dValues *Node) {
 		v = Heads(v, attn.Shape().Dimensions[1])
-		dAttn = EinsumAxes(v, values, [][2]int{{3, 3}}, [][2]int{{0, 0}, {1, 1}})
-		return dAttn, EinsumAxes(attn, v, [][2]int{{2, 2}}, [][2]int{{0, 0}, {1, 1}})
+		dAttn = float(EinsumAxes(v, values, [][2]int{{3, 3}}, [][2]int{{0, 0}, {1, 1}}))
+		return dAttn, EinsumAxes(ConvertDType(attn, v.DType()), v, [][2]int{{2, 2}}, [][2]int{{0, 0}, {1, 1}})
 	},
 }
 
@@ -34,33 +34,34 @@ var summing = use{
 }
 
 // inBlocks makes use of a map that is too large to form, by blocks of queries.
-func (s *Self) inBlocks(x operand, axis int, u use) *Node {
+func (s *Self) inBlocks(x operand, axis int, u use) blockwise {
 	in := []operand{{s.scaled(), 2}, {s.keys, -1}}
 	if s.bias != nil {
 		in = append(in, operand{s.bias, s.biasAxis()})
 	}
 	in = append(in, x)
-	rows := func(in []*Node) (attn, x *Node) {
+	formed := func(in []*Node) (attn, x *Node) {
 		if s.bias != nil {
-			return Softmax(logits(in[0], in[1], in[2]), -1), in[3]
+			return rows(in[0], in[1], in[2]), in[3]
 		}
-		return Softmax(logits(in[0], in[1], nil), -1), in[2]
+		return rows(in[0], in[1], nil), in[2]
 	}
-	return inBlocks(s.block(), in, axis, func(in []*Node) *Node {
-		return u.of(rows(in))
-	}, func(in []*Node, v *Node) []*Node {
-		attn, x := rows(in)
+	return blockwise{block: s.block(), in: in, axis: axis, of: func(in []*Node) *Node {
+		return u.of(formed(in))
+	}, vjp: func(in []*Node, v *Node) []*Node {
+		attn, x := formed(in)
 		dAttn, dX := u.vjp(attn, x, v)
 		dLogits := Mul(attn, Sub(dAttn, ReduceAndKeep(Mul(attn, dAttn), ReduceSum, -1)))
+		factor := ConvertDType(dLogits, in[0].DType())
 		gradients := []*Node{
-			EinsumAxes(dLogits, in[1], [][2]int{{3, 2}}, [][2]int{{0, 0}, {1, 1}}),
-			EinsumAxes(dLogits, in[0], [][2]int{{2, 2}}, [][2]int{{0, 0}, {1, 1}}),
+			EinsumAxes(factor, in[1], [][2]int{{3, 2}}, [][2]int{{0, 0}, {1, 1}}),
+			EinsumAxes(factor, in[0], [][2]int{{2, 2}}, [][2]int{{0, 0}, {1, 1}}),
 		}
 		if s.bias != nil {
 			gradients = append(gradients, sumTo(dLogits, in[2].Shape()))
 		}
 		return append(gradients, dX)
-	})
+	}}
 }
 
 // block is the number of queries in a block: as many as BlockBytes hold, and all in 16 blocks at most.

@@ -3,6 +3,7 @@ package attention
 import (
 	"math"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 )
@@ -18,6 +19,9 @@ const (
 // Self is self-attention: softmax(q kᵀ / sqrt(d) + bias) over the keys. It serves every use that
 // Vision Transformers with token fusion make of it: the mixing of values, the map itself, and the
 // statistics of the map that say which tokens matter.
+//
+// Queries, keys and values may be of half precision (bfloat16, float16): then the products are, and so
+// are mixed values. All else is float32: logits, bias, softmax, map and statistics.
 type Self struct {
 	queries, keys *Node // [batch, heads, tokens, d]
 	bias          *Node // broadcast to [batch, heads, queries, keys]; nil is none
@@ -72,7 +76,7 @@ func keyBias(x *Node) *Node { return StopGradient(InsertAxes(x, 1, 1)) }
 // that nothing reads is not computed.
 func (s *Self) Map() *Node {
 	if s.attn == nil {
-		s.attn = Softmax(logits(s.scaled(), s.keys, s.bias), -1)
+		s.attn = rows(s.scaled(), s.keys, s.bias)
 	}
 	return s.attn
 }
@@ -82,14 +86,17 @@ func (s *Self) scaled() *Node {
 	return MulScalar(s.queries, 1/math.Sqrt(float64(s.queries.Shape().Dim(-1))))
 }
 
-// logits are the rows of some scaled queries, before the softmax.
-func logits(scaled, keys, bias *Node) *Node {
-	x := EinsumAxes(scaled, keys, [][2]int{{3, 3}}, [][2]int{{0, 0}, {1, 1}})
+// rows are those of some scaled queries: the softmax of their logits.
+func rows(scaled, keys, bias *Node) *Node {
+	logits := float(EinsumAxes(scaled, keys, [][2]int{{3, 3}}, [][2]int{{0, 0}, {1, 1}}))
 	if bias != nil {
-		x = Add(x, bias)
+		logits = Add(logits, bias)
 	}
-	return x
+	return Softmax(logits, -1)
 }
+
+// float is x in float32.
+func float(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
 
 // Apply mixes values [batch, heads, keys, d] and joins the heads: [batch, queries, heads*d].
 func (s *Self) Apply(values *Node) *Node {
@@ -99,25 +106,28 @@ func (s *Self) Apply(values *Node) *Node {
 	if s.fits() {
 		return Apply(s.Map(), values)
 	}
-	return s.inBlocks(operand{values, -1}, 1, mixing)
+	return s.inBlocks(operand{values, -1}, 1, mixing).value()
 }
 
 // Received returns the attention that each token receives; see the function Received. Tokens that are
 // not present do not count as queries.
 func (s *Self) Received() *Node {
-	if s.present == nil && s.fits() {
+	if s.present == nil && s.fits() && s.kernel == nil {
 		return Received(s.Map())
 	}
 	counts := s.present
 	if counts == nil {
 		d := s.queries.Shape().Dimensions
-		counts = Ones(s.queries.Graph(), shapes.Make(s.queries.DType(), d[0], d[2]))
+		counts = Ones(s.queries.Graph(), shapes.Make(dtypes.Float32, d[0], d[2]))
 	}
-	var total *Node // [b, h, k]
-	if s.fits() {
+	total := s.summedByKernel(counts) // [b, h, k]
+	switch {
+	case total != nil:
+		total = s.inBlocks(operand{counts, 1}, -1, summing).derived(total)
+	case s.fits():
 		total = summing.of(s.Map(), counts)
-	} else {
-		total = s.inBlocks(operand{counts, 1}, -1, summing)
+	default:
+		total = s.inBlocks(operand{counts, 1}, -1, summing).value()
 	}
 	return Div(ReduceMean(total, 1), ReduceAndKeep(counts, ReduceSum, -1))
 }
@@ -130,13 +140,13 @@ func (s *Self) FromClass() *Node {
 	if s.biasAxis() >= 0 {
 		bias = first(bias)
 	}
-	return FromClass(Softmax(logits(first(s.scaled()), s.keys, bias), -1))
+	return FromClass(rows(first(s.scaled()), s.keys, bias))
 }
 
 // bytes is the size of the map.
 func (s *Self) bytes() int {
 	d := s.queries.Shape().Dimensions
-	return d[0] * d[1] * d[2] * s.keys.Shape().Dimensions[2] * s.queries.DType().Size()
+	return d[0] * d[1] * d[2] * s.keys.Shape().Dimensions[2] * dtypes.Float32.Size()
 }
 
 func (s *Self) fits() bool { return s.bytes() <= s.mapBytes }

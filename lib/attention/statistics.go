@@ -17,5 +17,5 @@ func FromClass(attn *Node) *Node {
 }
 
 // MeanKeys averages the keys over the heads: [batch, heads, tokens, d] -> [batch, tokens, d], the
-// metric by which ToMe compares tokens.
-func MeanKeys(keys *Node) *Node { return ReduceMean(keys, 1) }
+// metric by which ToMe compares tokens; in float32.
+func MeanKeys(keys *Node) *Node { return ReduceMean(float(keys), 1) }

@@ -43,7 +43,11 @@ func (c Case) String() string {
 	if name == "" && c.Method != nil {
 		name = c.Method.Name()
 	}
-	return fmt.Sprintf("%s %s at %s, batch %d", c.Model, name, c.Config.ImageSize, c.Batch)
+	text := fmt.Sprintf("%s %s at %s, batch %d", c.Model, name, c.Config.ImageSize, c.Batch)
+	if c.Config.DType != vit.Float32 {
+		text += ", " + string(c.Config.DType)
+	}
+	return text
 }
 
 // Check reports a case that cannot be: a batch of no images, a setting that does not fit the model.
@@ -141,7 +145,7 @@ func start(ctx context.Context, cases []Case, o Options) ([]Subject, error) {
 
 // row is what is known of a case before it runs.
 func (c Case) row(backend compute.Backend) (result.Row, error) {
-	row := result.Row{Model: c.Model, Label: c.Label, Timing: result.Timing{
+	row := result.Row{Model: c.Model, Label: c.Label, DType: string(c.Config.DType), Timing: result.Timing{
 		Batch: c.Batch, ImageSize: c.Config.ImageSize.String(), Command: c.Command}}
 	if c.Command != "" {
 		row.Method, row.Backend = "external", "external"

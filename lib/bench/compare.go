@@ -7,7 +7,7 @@ import (
 )
 
 // Compare fills in what rows say only beside each other: the speed and the GMACs over those of the base
-// model of the same model, image size and batch, and which part of the gain of cutting tokens off a
+// model of the same model, image size, batch and dtype, and which part of the gain of cutting tokens off a
 // method keeps, where there is such a row. Ratios that cannot be told stay 0.
 func Compare(rows []result.Row) {
 	for i := range rows {
@@ -37,7 +37,7 @@ func ratio(a, b float64) float64 {
 // cutOf returns the row that cuts off what r removes, if that made the model any faster.
 func cutOf(rows []result.Row, r result.Row) (result.Row, bool) {
 	for _, c := range rows {
-		if c.Method != "cut" || c.Model != r.Model || c.ImageSize != r.ImageSize || c.Batch != r.Batch || c.Speedup <= 1 {
+		if c.Method != "cut" || c.Model != r.Model || c.ImageSize != r.ImageSize || c.Batch != r.Batch || c.DType != r.DType || c.Speedup <= 1 {
 			continue
 		}
 		var fusion struct {

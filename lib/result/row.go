@@ -29,6 +29,8 @@ type Row struct {
 	Samples int    `json:"samples"`
 	Seed    int64  `json:"seed"`
 	Backend string `json:"backend"`
+	// DType is the precision of the model's products where it is not float32: "bfloat16", "float16".
+	DType string `json:"dtype,omitempty"`
 	// GMACs are 1e9 multiply-accumulates per image, the papers' "FLOPs".
 	GMACs float64 `json:"gmacs"`
 	// AccuracyTop1 is a fraction, in [0, 1].
@@ -68,13 +70,13 @@ func (r Row) Validate() error {
 }
 
 // Base returns the row of the base model that r is to be compared with: the same model, dataset and
-// split, image size and batch, method "none", and the same seed where there is one. It is false where
+// split, image size and batch, dtype, method "none", and the same seed where there is one. It is false where
 // rows hold none.
 func Base(rows []Row, r Row) (Row, bool) {
 	var found Row
 	ok := false
 	for _, b := range rows {
-		if b.Method != None || b.Model != r.Model || b.Dataset != r.Dataset || b.Split != r.Split || b.ImageSize != r.ImageSize || b.Batch != r.Batch {
+		if b.Method != None || b.Model != r.Model || b.Dataset != r.Dataset || b.Split != r.Split || b.ImageSize != r.ImageSize || b.Batch != r.Batch || b.DType != r.DType {
 			continue
 		}
 		if b.Seed == r.Seed {

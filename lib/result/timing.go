@@ -23,7 +23,7 @@ type Timing struct {
 	StartSeconds float64 `json:"start_seconds,omitempty"`
 	// PeakMebibytes is the most resident memory of a process of the case's own, compiling included.
 	PeakMebibytes float64 `json:"peak_mebibytes,omitempty"`
-	// Speedup is images_per_second over that of the base model, of the same model, image size and batch.
+	// Speedup is images_per_second over that of the base model, of the same model, image size, batch and dtype.
 	Speedup float64 `json:"speedup,omitempty"`
 	// GMACsShare is gmacs over that of the base model.
 	GMACsShare float64 `json:"gmacs_share,omitempty"`

@@ -67,7 +67,7 @@ func (b block) forward(s stream) stream {
 			// A maximum does not commute with the sum over keys: form the fused map.
 			return b.finish(s, attention.Apply(a.Map(at.self.Map()), b.heads(values)))
 		}
-		return b.finish(s, a.Tokens(at.self.Apply(b.heads(a.Spread(values)))))
+		return b.finish(s, a.Tokens(product(at.self.Apply(b.heads(a.Spread(values))))))
 	case fusion.AheadPrecise:
 		return b.plain(b.fuse(s, b.attend(s)))
 	case fusion.BetweenAttentionAndMLP:
@@ -134,12 +134,13 @@ func (b block) project(x *Node, third int) *Node {
 	rows := AxisRange(third*dim, (third+1)*dim)
 	weight := Slice(b.value(b.name+".attn.qkv.weight", 3*dim, dim), rows)
 	if b.config.NoQKVBias {
-		return affine(x, weight, nil)
+		return b.affine(x, weight, nil)
 	}
-	return affine(x, weight, Slice(b.value(b.name+".attn.qkv.bias", 3*dim), rows))
+	return b.affine(x, weight, Slice(b.value(b.name+".attn.qkv.bias", 3*dim), rows))
 }
 
-func (b block) heads(x *Node) *Node { return attention.Heads(x, b.config.Heads) }
+// heads splits x [batch, tokens, dim] into [batch, heads, tokens, d], as a factor of products.
+func (b block) heads(x *Node) *Node { return attention.Heads(b.dtype.factor(x), b.config.Heads) }
 
 func (b block) fuse(s stream, at attended) stream { return s.fuse(b.assign(s, at), b.step.Adaptive) }
 
@@ -148,7 +149,7 @@ func (b block) assign(s stream, at attended) *fusion.Assignment {
 	e := fusion.Evidence{X: s.x, Size: s.size, Source: s.source, Present: s.present, Key: s.key, Learned: b.value}
 	if at.self != nil {
 		e.Attention, e.Received, e.FromClass = at.self.Map(), at.self.Received(), at.self.FromClass()
-		e.Keys, e.Values = attention.MeanKeys(at.keys), at.values
+		e.Keys, e.Values = attention.MeanKeys(at.keys), product(at.values)
 	}
 	a := b.step.Assign(e)
 	if a.Remaining() != b.step.Remaining {

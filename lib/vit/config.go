@@ -25,6 +25,7 @@ type Config struct {
 	NormEpsilon   float64 `json:"norm_epsilon,omitempty"`   // of layer norms; 0 is 1e-6
 	ResidualScale float64 `json:"residual_scale,omitempty"` // blocks compute x + f(x)/scale; 0 is 1
 	TokenLabels   bool    `json:"token_labels,omitempty"`   // a second head classifies each patch (LV-ViT)
+	DType         DType   `json:"dtype,omitempty"`          // precision of products; Float32
 }
 
 // ImageSize is height and width in pixels; in JSON one number stands for a square.
@@ -69,6 +70,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("vit: a distilled model has a class token: class_token cannot be false")
 	case c.TokenLabels && (c.NoClassToken || c.Distilled || c.Pooling != ClassPooling):
 		return fmt.Errorf("vit: token_labels stand beside one class token: want class_token true, distilled false, pooling %q", "class")
+	}
+	if _, err := ParseDType(c.DType.String()); err != nil {
+		return err
 	}
 	if err := c.validatePooling(); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 
 // knownFields are those of CONFIG.json, for whoever misspelt one.
 const knownFields = "image_size, patch_size, channels, dim, depth, heads, mlp_ratio, classes, distilled, " +
-	"stem, stem_dim, class_token, pooling, qkv_bias, norm_epsilon, residual_scale, token_labels"
+	"stem, stem_dim, class_token, pooling, qkv_bias, norm_epsilon, residual_scale, token_labels, dtype"
 
 // ParseConfig reads CONFIG.json. Required are `image_size`, `patch_size`, `dim`, `depth`, `heads` and
 // `classes`; the others may be left out: `mlp_ratio` (4), `channels` (3), `distilled` (false), and for
@@ -20,7 +20,8 @@ const knownFields = "image_size, patch_size, channels, dim, depth, heads, mlp_ra
 //
 //   - `stem`: "patch", or "t2t_performer", "t2t_transformer", "convolution"; `stem_dim` (64);
 //   - `class_token` (true) and `pooling`: "class", or "average" over the patches;
-//   - `qkv_bias` (true), `norm_epsilon` (1e-6), `residual_scale` (1), `token_labels` (false).
+//   - `qkv_bias` (true), `norm_epsilon` (1e-6), `residual_scale` (1), `token_labels` (false);
+//   - `dtype`: "float32", or "bfloat16", "float16" for products in half precision.
 //
 // An unknown field or value is an error that names it and the known ones.
 func ParseConfig(data []byte) (Config, error) {
@@ -83,6 +84,9 @@ func (c *Config) normalise() {
 	}
 	if c.Pooling == "class" {
 		c.Pooling = ClassPooling
+	}
+	if c.DType == "float32" {
+		c.DType = Float32
 	}
 	if c.StemDim == new(Config).stemDim() {
 		c.StemDim = 0

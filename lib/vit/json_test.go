@@ -51,6 +51,7 @@ func TestConfigRefusals(t *testing.T) {
 		"token labels of an average": {`,"token_labels":true,"pooling":"average"`, `token_labels stand beside one class token`},
 		"T2T of another patch":       {`,"stem":"t2t_performer","patch_size":8`, `patch_size is 8, want 16`},
 		"half an odd patch":          {`,"stem":"convolution","patch_size":1`, `patch_size is 1, want an even one`},
+		"unknown dtype":              {`,"dtype":"half"`, `unknown dtype "half": known are float32, bfloat16, float16`},
 		"negative epsilon":           {`,"norm_epsilon":-1`, `norm_epsilon is -1`},
 		"negative scale":             {`,"residual_scale":-2`, `residual_scale is -2`},
 		"negative stem":              {`,"stem_dim":-1`, `stem_dim is -1`},

@@ -18,6 +18,7 @@ type layers struct {
 	store   *model.Store
 	graph   *Graph
 	epsilon float64 // of layer norms
+	dtype   DType   // of products
 }
 
 func (l layers) value(name string, dims ...int) *Node {
@@ -26,16 +27,16 @@ func (l layers) value(name string, dims ...int) *Node {
 
 // linear maps x [..., in] -> [..., out].
 func (l layers) linear(name string, x *Node, out int) *Node {
-	return affine(x, l.value(name+".weight", out, x.Shape().Dim(-1)), l.value(name+".bias", out))
+	return l.affine(x, l.value(name+".weight", out, x.Shape().Dim(-1)), l.value(name+".bias", out))
 }
 
 // affine is x [..., in] times the transpose of weight [out, in], plus bias [out]; a nil bias is none.
-func affine(x, weight, bias *Node) *Node {
+func (l layers) affine(x, weight, bias *Node) *Node {
 	// As one matrix of all tokens: the gradient of a product over several leading axes is 2.4 times
 	// slower on XLA's CPU than that of a plain matrix product.
 	in, out := weight.Shape().Dimensions[1], weight.Shape().Dimensions[0]
 	rows := x.Shape().Size() / in
-	y := EinsumAxes(Reshape(x, rows, in), weight, [][2]int{{1, 1}}, nil)
+	y := product(EinsumAxes(l.dtype.factor(Reshape(x, rows, in)), l.dtype.factor(weight), [][2]int{{1, 1}}, nil))
 	if bias != nil {
 		y = Add(y, BroadcastToShape(ExpandLeftToRank(bias, 2), y.Shape()))
 	}

@@ -48,7 +48,7 @@ func Forward(store *model.Store, c Config, method fusion.Method, images *Node) O
 	if err != nil {
 		panic(err)
 	}
-	l := layers{store: store, graph: images.Graph(), epsilon: c.normEpsilon()}
+	l := layers{store: store, graph: images.Graph(), epsilon: c.normEpsilon(), dtype: c.DType}
 	s := stream{x: l.embed(images, c), key: fusion.ImageKey(images)}
 	var sources, present []*Node
 	identity := BroadcastPrefix(ConvertDType(Diagonal(images.Graph(), c.Tokens()), s.x.DType()), images.Shape().Dimensions[0])

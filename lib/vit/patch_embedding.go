@@ -30,5 +30,5 @@ func (l layers) projectPatches(name string, maps *Node, p, dim int) *Node {
 	channels := maps.Shape().Dimensions[1]
 	patches := unfold(maps, window{kernel: p, stride: p})
 	kernel := Reshape(l.value(name+".weight", dim, channels, p, p), dim, channels*p*p)
-	return affine(patches, kernel, l.value(name+".bias", dim))
+	return l.affine(patches, kernel, l.value(name+".bias", dim))
 }

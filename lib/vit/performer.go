@@ -53,7 +53,7 @@ func (p performer) forward(l layers, x *Node) *Node {
 
 // exponential maps x [batch, tokens, dim] to features exp(w x - |x|²/2) / sqrt(m), [batch, tokens, m].
 func (p performer) exponential(l layers, x *Node) *Node {
-	projected := affine(x, l.value(p.name+".w", p.features(), p.dim), nil)
+	projected := l.affine(x, l.value(p.name+".w", p.features(), p.dim), nil)
 	half := MulScalar(ReduceAndKeep(Square(x), ReduceSum, -1), 0.5)
 	return MulScalar(Exp(Sub(projected, BroadcastToShape(half, projected.Shape()))), 1/math.Sqrt(float64(p.features())))
 }

@@ -30,9 +30,9 @@ func (p plainTransformer) weights() []fusion.Weight {
 }
 
 func (p plainTransformer) forward(l layers, x *Node) *Node {
-	qkv := affine(l.norm(p.name+".norm1", x), l.value(p.name+".attn.qkv.weight", 3*p.dim, p.in), nil)
+	qkv := l.affine(l.norm(p.name+".norm1", x), l.value(p.name+".attn.qkv.weight", 3*p.dim, p.in), nil)
 	third := func(i int) *Node { return Slice(qkv, AxisRange(), AxisRange(), AxisRange(i*p.dim, (i+1)*p.dim)) }
-	head := func(x *Node) *Node { return attention.Heads(x, 1) }
+	head := func(x *Node) *Node { return attention.Heads(l.dtype.factor(x), 1) }
 	queries := MulScalar(third(0), math.Sqrt(float64(p.dim)/float64(p.in)))
 	mixed := attention.Of(head(queries), head(third(1))).Apply(head(third(2)))
 	x = Add(third(2), l.linear(p.name+".attn.proj", mixed, p.dim))
