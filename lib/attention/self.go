@@ -88,7 +88,7 @@ func (s *Self) scaled() *Node {
 
 // rows are those of some scaled queries: the softmax of their logits.
 func rows(scaled, keys, bias *Node) *Node {
-	logits := float(EinsumAxes(scaled, keys, [][2]int{{3, 3}}, [][2]int{{0, 0}, {1, 1}}))
+	logits := Dot(scaled, keys).WithOutputDType(dtypes.Float32).EinsumAxes([][2]int{{3, 3}}, [][2]int{{0, 0}, {1, 1}})
 	if bias != nil {
 		logits = Add(logits, bias)
 	}

@@ -67,7 +67,7 @@ func (b block) forward(s stream) stream {
 			// A maximum does not commute with the sum over keys: form the fused map.
 			return b.finish(s, attention.Apply(a.Map(at.self.Map()), b.heads(values)))
 		}
-		return b.finish(s, a.Tokens(product(at.self.Apply(b.heads(a.Spread(values))))))
+		return b.finish(s, a.Tokens(float(at.self.Apply(b.heads(a.Spread(values))))))
 	case fusion.AheadPrecise:
 		return b.plain(b.fuse(s, b.attend(s)))
 	case fusion.BetweenAttentionAndMLP:
@@ -149,7 +149,7 @@ func (b block) assign(s stream, at attended) *fusion.Assignment {
 	e := fusion.Evidence{X: s.x, Size: s.size, Source: s.source, Present: s.present, Key: s.key, Learned: b.value}
 	if at.self != nil {
 		e.Attention, e.Received, e.FromClass = at.self.Map(), at.self.Received(), at.self.FromClass()
-		e.Keys, e.Values = attention.MeanKeys(at.keys), product(at.values)
+		e.Keys, e.Values = attention.MeanKeys(at.keys), float(at.values)
 	}
 	a := b.step.Assign(e)
 	if a.Remaining() != b.step.Remaining {

@@ -50,5 +50,10 @@ func (d DType) of() dtypes.DType {
 // factor is x as a factor of a product.
 func (d DType) factor(x *Node) *Node { return ConvertDType(x, d.of()) }
 
-// product is what a product of factors is after it.
-func product(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }
+// product is a product of the precision's factors along one axis each, in float32.
+func (d DType) product(x, y *Node, axisX, axisY int) *Node {
+	return Dot(d.factor(x), d.factor(y)).WithOutputDType(dtypes.Float32).EinsumAxes([][2]int{{axisX, axisY}}, nil)
+}
+
+// float is x in float32.
+func float(x *Node) *Node { return ConvertDType(x, dtypes.Float32) }

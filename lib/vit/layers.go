@@ -36,7 +36,7 @@ func (l layers) affine(x, weight, bias *Node) *Node {
 	// slower on XLA's CPU than that of a plain matrix product.
 	in, out := weight.Shape().Dimensions[1], weight.Shape().Dimensions[0]
 	rows := x.Shape().Size() / in
-	y := product(EinsumAxes(l.dtype.factor(Reshape(x, rows, in)), l.dtype.factor(weight), [][2]int{{1, 1}}, nil))
+	y := l.dtype.product(Reshape(x, rows, in), weight, 1, 1)
 	if bias != nil {
 		y = Add(y, BroadcastToShape(ExpandLeftToRank(bias, 2), y.Shape()))
 	}

@@ -73,7 +73,7 @@ func (l layers) convolution(name string, maps *Node, w window, out int) *Node {
 		OutputBatch: 0, OutputChannels: 1, OutputSpatial: []int{2, 3},
 	}
 	border := [2]int{w.padding, w.padding}
-	return product(Convolve(l.dtype.factor(maps), l.dtype.factor(kernel)).AxesConfig(axes).Strides(w.stride).PaddingPerDim([][2]int{border, border}).Done())
+	return float(Convolve(l.dtype.factor(maps), l.dtype.factor(kernel)).AxesConfig(axes).Strides(w.stride).PaddingPerDim([][2]int{border, border}).Done())
 }
 
 // lvvits are the LV-ViTs, under the names of the official code.
