@@ -9,7 +9,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// ATC is Agglomerative Token Clustering (Haurum et al., arXiv 2409.11923, ECCV 2024): between attention
+// ATC is Agglomerative Token Clustering (Haurum et al., arXiv 2409.11923, ECCV 2024; official code
+// JoakimHaurum/ATC, ATC_setup/models/atc.py, agglomerative_clustering and merge_wavg): between attention
 // and MLP, hierarchical clustering of the tokens by the cosine distance of their keys averaged over
 // heads, from the bottom up until so many clusters are left; each becomes one token, the mean over its
 // patches. Protected tokens come first, as they are; then the clusters, by the first token of each.

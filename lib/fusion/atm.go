@@ -11,15 +11,16 @@ import (
 
 // ATM is Adaptive Token Merging (Lee and Choi, arXiv 2505.15160, ECAI 2025): not a count decides how
 // many tokens merge but a threshold of similarity, so that simple images lose more tokens than complex
-// ones. In layer l, counted from 1,
+// ones. In layer l, counted from 1 ("layer-dependent thresholding"),
 //
 //	theta_l = max(alpha - (exp(beta (l - 1)) - 1), theta_min)
 //
 // and each token of A whose most similar partner in B is more similar than theta_l merges into it,
-// weighted by size. Thresholds fall with depth, because what early layers merge costs more. By Theorem
-// 1 merging tokens of sizes n and m loses n m / (n + m) times their cosine distance: the final layers
-// (SizeLayers) therefore split by size, the smaller half of the patches being A and the larger half B,
-// so that no two large ones merge; the others split by position, as [ToMe] does.
+// weighted by size. Thresholds fall with depth, because what early layers merge costs more (figure 2).
+// By the paper's theorem on the merging error, merging tokens of sizes n and m loses n m / (n + m) times
+// their cosine distance: the final layers (SizeLayers) therefore split by size, the smaller half of the
+// patches being A and the larger half B, so that no two large ones merge ("size-distinctive token
+// matching"); the others split by position, as [ToMe] does.
 //
 // The number of tokens left differs from image to image, while graphs are static: batch-dependent counts
 // are solved with a mask over a static bound, the tokens that enter the layer. Tokens that merged leave
@@ -32,8 +33,8 @@ import (
 // There is no official code, and the published values of alpha, beta, theta_min and of the layer from
 // which the split is by size were not at hand: the defaults are ours. So are that similarity is that of
 // the keys averaged over heads, as in ToMe, that the smaller half gives and the larger receives, and the
-// order. The paper decides one count for a whole batch; ours is each image's own, which is the same in
-// batches of one.
+// order. The paper decides one count for a whole batch ("batch-adaptive merging"); ours is each image's
+// own, which is the same in batches of one.
 type ATM struct {
 	// Alpha is the threshold of the first layer, above 0.
 	Alpha float64

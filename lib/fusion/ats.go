@@ -8,12 +8,15 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// ATS is Adaptive Token Sampling (Fayyaz et al., arXiv 2111.15667, ECCV 2022): images keep as many
-// patches as they need. A patch is as significant as the class token attends to it, times the norm of
-// its value vector (the paper's token scoring); the significances, which sum to 1, are added up to a
-// cumulative distribution; each of K fixed points between 0 and 1 takes the patch at which the
-// distribution is nearest (inverse transform sampling). Patches taken twice are kept once, so that an
-// image in which few patches matter keeps few of them. Training and inference are the same.
+// ATS is Adaptive Token Sampling (Fayyaz et al., arXiv 2111.15667, ECCV 2022, section 3, "Adaptive Token
+// Sampler"): images keep as many patches as they need. A patch is as significant as the class token
+// attends to it, times the norm of its value vector ("Token Scoring"); the significances, which sum to
+// 1, are added up to a cumulative distribution; each of K fixed points between 0 and 1 takes the patch
+// at which the distribution is nearest, by inverse transform sampling ("Token Sampling"). Patches taken
+// twice are kept once, so that an image in which few patches matter keeps few of them. Training and
+// inference are the same. The official code is adaptivetokensampling/ATS,
+// libs/models/transformers/ats_block.py, AdaptiveTokenSampler: score_assignment_step,
+// inverse_transform_sampling, create_ys.
 //
 // The steps are Adaptive: min(K, patches) places behind the protected tokens, the last of which stay
 // empty.
@@ -24,8 +27,8 @@ import (
 // rows dropped is not saved.
 type ATS struct {
 	// KeepRate sets K: floor(rate^k * patches of the image) in the k-th layer that samples, at least 1,
-	// as "Which Tokens to Use?" (arXiv 2308.04657) counts. The published ATS has 1: as many points as
-	// the image has patches, however few are left. That still drops patches.
+	// as "Which Tokens to Use?" (arXiv 2308.04657, section 3.1) counts. The published ATS has 1: as many
+	// points as the image has patches, however few are left. That still drops patches.
 	KeepRate float64
 	// KeepRatePerLayer replaces KeepRate by one share of the image's patches per entry of Layers.
 	KeepRatePerLayer []float64
@@ -46,9 +49,10 @@ const (
 	// (In the official code it does where another image of the batch has kept more tokens; ours is the
 	// official result of the image alone.)
 	BySignificance SamplingOrder = "significance"
-	// ByPosition is the paper's text as "Which Tokens to Use?" runs it: in the order of the tokens, by
-	// the sum over heads of attention times norm; points (2k-1)/(2K+2), where the paper has (2k-1)/2K.
-	// (In that code rounding adds a point for some K, none of the published ones.)
+	// ByPosition is the paper's text as "Which Tokens to Use?" runs it (JoakimHaurum/TokenReduction,
+	// models/ats.py, AdaptiveTokenSampling): in the order of the tokens, by the sum over heads of
+	// attention times norm; points (2k-1)/(2K+2), where the paper has (2k-1)/2K. (In that code rounding
+	// adds a point for some K, none of the published ones.)
 	ByPosition SamplingOrder = "position"
 )
 

@@ -9,11 +9,14 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// DPCKNN is density peaks clustering with k nearest neighbours of the tokens that enter a block (the
-// Clustering-based Token Merge block of TCFormer, Zeng et al., arXiv 2204.08680, CVPR 2022; as a method
-// of its own in Haurum et al., arXiv 2308.04657, whose official code this follows): the centres are tokens in dense places that are far
-// from any denser token, every other token goes to the nearest centre, and a cluster becomes the mean of
-// its tokens, by learned weights or by equal ones.
+// DPCKNN is density peaks clustering with k nearest neighbours (Du, Ding and Jia, Knowledge-Based
+// Systems 99, 2016) of the tokens that enter a block: the centres are tokens in dense places that are
+// far from any denser token, every other token goes to the nearest centre, and a cluster becomes the
+// mean of its tokens, by learned weights or by equal ones. It is the Clustering-based Token Merge block
+// of TCFormer (Zeng et al., arXiv 2204.08680, CVPR 2022; official code zengwang430521/TCFormer,
+// tcformer_module/tcformer_utils.py, cluster_dpc_knn and merge_tokens), and a method of its own in
+// Haurum et al., arXiv 2308.04657, section 3.1, whose official code (JoakimHaurum/TokenReduction,
+// models/dpcknn.py) this follows.
 //
 // With d the Euclidean distance divided by sqrt(dim), the density of token i is
 // exp(-mean of d^2 to its k nearest, itself among them), its distance indicator the least d to a

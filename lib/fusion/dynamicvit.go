@@ -12,13 +12,15 @@ import (
 
 // DynamicViT keeps the patches that a learned predictor wants to keep (Rao et al., arXiv 2106.02034,
 // NeurIPS 2021, section 3.2): before a block, an MLP on each patch, half of whose features are its own
-// and half the mean over all patches, gives the probability of keeping it. The patches with the highest
-// stay, in descending order, behind the class token; the others are dropped.
+// (eq. 1) and half the mean over all patches (eq. 2, 3), gives the probability of keeping it (eq. 4, 5).
+// The patches with the highest stay, in descending order, behind the class token; the others are dropped
+// (section 3.4, eq. 17).
 //
-// It follows the official code (raoyongming/DynamicViT) at inference, where every patch that enters
-// counts in the mean. There the predictor's first output is the probability of keeping; in the paper it
-// is the second. (JoakimHaurum/TokenReduction adds 1e-6 to the mean.) The choice has no gradient: the
-// predictors are trained by Gumbel softmax and attention masking (section 3.3), not through this step.
+// It follows the official code (raoyongming/DynamicViT, models/dyvit.py, PredictorLG) at inference,
+// where every patch that enters counts in the mean. There the predictor's first output is the
+// probability of keeping; in the paper it is the second. (JoakimHaurum/TokenReduction adds 1e-6 to the
+// mean.) The choice has no gradient: the predictors are trained by Gumbel softmax (eq. 7) and attention
+// masking (eq. 10, 11; section 3.3), not through this step.
 //
 // A step has the weights score_predictor.N.in_conv.{0,1} and score_predictor.N.out_conv.{0,2,4}, N
 // counting the layers that reduce.

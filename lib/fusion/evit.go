@@ -9,10 +9,11 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// EViT keeps the patches that the class token attends to (Liang et al., arXiv 2202.07800, ICLR 2022):
-// ceil(rate * patches) tokens in descending class attention. The others fuse into one token, their sum
-// weighted by that attention (not divided by it), which goes last and is from then on a token like any
-// other.
+// EViT keeps the patches that the class token attends to (Liang et al., arXiv 2202.07800, ICLR 2022,
+// figure 2; official code youweiliang/evit, evit.py, Block): ceil(rate * patches) tokens in descending
+// class attention, which is the a of eq. 1 averaged over the heads ("Attentive token identification").
+// The others fuse into one token, their sum weighted by that attention, not divided by it ("Inattentive
+// token fusion"), which goes last and is from then on a token like any other.
 type EViT struct {
 	// KeepRate is the share of patches that a layer keeps.
 	KeepRate float64
@@ -20,7 +21,7 @@ type EViT struct {
 	KeepRatePerLayer []float64
 	// Layers that reduce, counted from 0; nil is 3, 6, 9 of 12, and so on for other depths.
 	Layers []int
-	// Drop loses the inattentive tokens instead of fusing them.
+	// Drop loses the inattentive tokens instead of fusing them; table 2 of the paper compares the two.
 	Drop bool
 }
 

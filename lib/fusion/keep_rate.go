@@ -6,17 +6,18 @@ import (
 )
 
 // keepOfFirst is the schedule of methods that count what they keep in patches of the image. One rate
-// keeps first*rate patches at the first of the layers, first*rate^2 at the second, and so on; a rate
-// per layer keeps first*rate there. The product is rounded down (DynamicViT, arXiv 2106.02034, and its
-// code; arXiv 2308.04657 for all methods with a set number of tokens).
+// keeps first*rate patches at the first of the layers, first*rate^2 at the second, and so on; a rate per
+// layer keeps first*rate there. The product is rounded down (DynamicViT, arXiv 2106.02034, section 3.4;
+// the P r^s of arXiv 2308.04657, section 3.1, for all methods with a set number of tokens, in its code).
 type keepOfFirst struct {
 	rates  amounts
 	layers []int // nil is quarters
 }
 
 // quarters are the layers in which most methods reduce unless they are told: where a quarter, half and
-// three quarters of a model's layers are behind. That is 3, 6, 9 of 12, the published ones, and 4, 8, 12
-// of 16, those of DynamicViT in LV-ViT-S. Depth 0, not known yet, counts as 12.
+// three quarters of a model's layers are behind. That is 3, 6, 9 of 12, the published ones (DynamicViT,
+// section 3.1: before the 4th, 7th and 10th), and 4, 8, 12 of 16, those of DynamicViT in LV-ViT-S. Depth
+// 0, not known yet, counts as 12.
 func quarters(depth int) []int {
 	if depth == 0 {
 		depth = 12

@@ -9,16 +9,18 @@ import (
 )
 
 // KMedoids is K-Medoids clustering of the tokens that leave a block (Haurum et al., "Which Tokens to
-// Use?", arXiv 2308.04657, ICCVW 2023, after Token Pooling, Marin et al., arXiv 2110.03860): each
+// Use?", arXiv 2308.04657, ICCVW 2023, section 3.1, after the WK-Medoids of Token Pooling, Marin et al.,
+// arXiv 2110.03860; official code JoakimHaurum/TokenReduction, models/kmedoids.py, k_medoids_fit): each
 // cluster becomes the one of its tokens that is its medoid, as it is, and the others are lost (sizes and
 // source maps count them with it).
 //
-// It starts from the tokens that receive most attention, mean over heads and queries; then, as often as
-// Iterations says, each token goes to the nearest medoid by Euclidean distance, and each cluster takes
-// as its new medoid the member that MedoidRule finds; at the end each token goes to the nearest once
-// more. Protected tokens come first, then the medoids in the order of their clusters: the most attended
-// start first. Ties go to the lower position, and a medoid is always of its own cluster, so that none is
-// empty (in the official code the cluster of a token's exact double can be, and patch 0 takes its place).
+// It starts from the tokens that receive most attention, mean over heads and queries (as in the code;
+// section 3.1 says from the class token); then, as often as Iterations says, each token goes to the
+// nearest medoid by Euclidean distance, and each cluster takes as its new medoid the member that
+// MedoidRule finds; at the end each token goes to the nearest once more. Protected tokens come first,
+// then the medoids in the order of their clusters: the most attended start first. Ties go to the lower
+// position, and a medoid is always of its own cluster, so that none is empty (in the official code the
+// cluster of a token's exact double can be, and patch 0 takes its place).
 type KMedoids struct {
 	// KeepRate is the share of patches that the first of the layers leaves; of as many as the image has
 	// the second leaves its square, the third its cube, rounded down, but never fewer than one.
@@ -47,7 +49,7 @@ const (
 	// image, as the official code does: little attention makes a medoid.
 	MedoidOfImage MedoidRule = "image"
 	// MedoidOfCluster takes the member with the least sum, over the members of its cluster, of weight
-	// times distance: the definition of weighted K-Medoids.
+	// times distance: the definition of weighted K-Medoids, and with equal weights that of section 3.1.
 	MedoidOfCluster MedoidRule = "cluster"
 )
 

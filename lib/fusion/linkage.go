@@ -6,7 +6,8 @@ import (
 )
 
 // Linkage is the distance of two clusters in agglomerative clustering, made of the distances of their
-// members (ATC, arXiv 2409.11923).
+// members: D(I, J) single, complete and average in ATC, arXiv 2409.11923; `linkage` of scikit-learn's
+// AgglomerativeClustering, which the official code calls.
 type Linkage string
 
 const (

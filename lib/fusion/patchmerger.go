@@ -12,12 +12,13 @@ import (
 // of M queries attends to the N patches, Y = softmax(W X^T) X with W [M, dim], and the M results take
 // their place. The class token stays as it is.
 //
-// The authors published no code for it; this follows JoakimHaurum/TokenReduction (arXiv 2308.04657),
-// whose patches go through a learned layer norm first and are merged in its form, so that X above is the
-// norm's output, and whose scores are not scaled by the root of the dim (lucidrains/vit-pytorch, where
-// it comes from, scales). Its weights are cluster_layers.N.queries and cluster_layers.N.norm, N counting
-// the layers that reduce. The paper merges once, in the middle, into 8 tokens: of 196 patches in 12
-// layers that is patchmerger:keep_rate=0.041,layers=6.
+// The authors published no code for it; this follows JoakimHaurum/TokenReduction (models/patchmerger.py,
+// PatchMerger; arXiv 2308.04657, section 3.1), whose patches go through a learned layer norm first and
+// are merged in its form, so that X above is the norm's output, and whose scores are not scaled by the
+// root of the dim (lucidrains/vit-pytorch, where it comes from, scales). Its weights are
+// cluster_layers.N.queries and cluster_layers.N.norm, N counting the layers that reduce. The paper
+// merges once, in the middle, into 8 tokens: of 196 patches in 12 layers that is
+// patchmerger:keep_rate=0.041,layers=6.
 //
 // For sizes and source maps a patch counts where its share is largest. The number of queries is fixed
 // by the checkpoint, through KeepRate and the number of patches.

@@ -9,8 +9,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// PiToMe protects informative tokens before it merges (Tran et al., arXiv 2405.16148, NeurIPS 2024;
-// official code hchautran/PiToMe). The energy of a patch is high where many others are like it,
+// PiToMe protects informative tokens before it merges (Tran et al., arXiv 2405.16148, NeurIPS 2024,
+// section 3.2 and algorithm 1 in appendix B.1; official code hchautran/PiToMe, algo/pitome). The energy
+// of a patch (eq. 4) is high where many others are like it,
 //
 //	E_i = 1/n sum_j f_m(cos(k_i, k_j)),  f_m(s) = s - m for s >= m, exp(s - m) - 1 below,
 //
@@ -22,8 +23,9 @@ import (
 // Output order, as in the official code: protected tokens, patches left alone in descending energy,
 // B in descending energy.
 //
-// The energy, with its m subtracted on both sides of the margin, is the official code's; so is that sizes
-// weigh the means and, for DeiT, do not enter the attention. That code counts a distillation token among
+// Where the two differ this is the official code for DeiT, not the paper: m is subtracted on both sides
+// of the margin (eq. 4 has s above it); sizes do not enter the attention (they do in section 3.2); the
+// margin is lower, and half of the layers protect nothing. That code counts a distillation token among
 // the patches; we protect it.
 type PiToMe struct {
 	// KeepRate is the share of patches that a layer keeps: r = floor(n - n rate) of n patches go, at
@@ -34,13 +36,13 @@ type PiToMe struct {
 	// Layers that merge, counted from 0; nil is all.
 	Layers []int
 	// Margin of layer 0; layer l of L has Margin (1 - l/L). 0 stands for the 0.75 of the official code
-	// for DeiT (its code for CLIP and BLIP has 0.9 to 0.95).
+	// for DeiT (its code for CLIP and BLIP has 0.9 to 0.95, the paper's section 3.2 has 0.9).
 	Margin float64
 	// BipartiteLayers protect no patch: energy only orders all patches for the split into A and B, and
-	// the r best pairs merge. Nil is the first half of the model, rounded up, as in the official code
-	// for DeiT; an empty list is the paper's algorithm in every layer.
+	// the r best pairs merge. Nil is the first half of the model, rounded up, as in the official code for
+	// DeiT; an empty list is the paper's algorithm 1 in every layer.
 	BipartiteLayers []int
-	// SizesInAttention makes the attention proportional to the sizes.
+	// SizesInAttention makes the attention proportional to the sizes, as the paper does (section 3.2).
 	SizesInAttention bool
 }
 

@@ -18,15 +18,16 @@ const (
 	LInf Norm = "linf" // max(|x|, |y|): squares
 )
 
-// Radial keeps the patches nearest to the centre of the image, whatever it shows: the fixed patterns
-// of "Which Tokens to Use?" (Haurum et al., arXiv 2308.04657), against which choices that look at the
-// image are held.
+// Radial keeps the patches nearest to the centre of the image, whatever it shows: the fixed patterns of
+// "Which Tokens to Use?" (Haurum et al., arXiv 2308.04657, section 3.1), against which choices that look
+// at the image are held ("Do Pruning-based Reduction Patterns Differ from Fixed Patterns?").
 //
 // The patches at one distance stay or go together, so that the pattern is symmetric: of all distances
-// the one is taken that leaves as near as can be to floor(rate^k * patches of the image), the smaller
-// of two as near. At least the innermost patches stay. Of 14 by 14 patches at a rate of 0.7, l1 leaves
-// 136, 92 and 68, l2 140, 96 and 68, linf 144, 100 and 64. Patches are dropped before the block. This
-// is the official code with --not_contiguous; without it a radius shrinks in every layer.
+// the one is taken that leaves as near as can be to floor(rate^k * patches of the image), the smaller of
+// two as near. At least the innermost patches stay. Of 14 by 14 patches at a rate of 0.7, l1 leaves 136,
+// 92 and 68, l2 140, 96 and 68, linf 144, 100 and 64. Patches are dropped before the block. This is the
+// official code (JoakimHaurum/TokenReduction, models/heuristic.py) with --not_contiguous; without it a
+// radius shrinks in every layer.
 //
 // Distances are those of the official code to the bit: float32 on coordinates that run from edge to
 // edge, whose rounding parts some patches that are equally far on paper. On a grid with an odd side the

@@ -7,9 +7,11 @@ import (
 )
 
 // RandomFusion is the floor that a merging method must beat: in every layer r tokens of A, drawn at
-// random, fuse into tokens of B, drawn at random too, several into one where it so happens. All else
-// is as in [ToMe]: sets, protected tokens, order, place, weights by size. The choice is that of the
-// seed, the layer and the image, whatever the batch or the backend; average the results of several seeds.
+// random, fuse into tokens of B, drawn at random too, several into one where it so happens. All else is
+// as in [ToMe]: sets, protected tokens, order, place, weights by size. It is ours, of no paper. (The
+// random_bipartite_soft_matching of ToMe's official code draws the tokens that merge, and merges each
+// into its most similar.) The choice is that of the seed, the layer and the image, whatever the batch or
+// the backend; average the results of several seeds.
 type RandomFusion struct {
 	// R is the number of tokens that each layer removes.
 	R int

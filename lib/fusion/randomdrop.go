@@ -6,10 +6,11 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// RandomDrop keeps a random share of the patches: what is left of a method's accuracy when its choice
-// is taken away. It drops where [ClassTopK] does and as many tokens, so that the two cost the same and
-// differ in the choice alone. The choice depends on the seed, the image and the layer, not on the batch,
-// the backend or the run.
+// RandomDrop keeps a random share of the patches: what is left of a method's accuracy when its choice is
+// taken away. It drops where [ClassTopK] does and as many tokens, so that the two cost the same and
+// differ in the choice alone. Token Pooling (Marin et al., arXiv 2110.03860, figure 3) has random
+// selection among its baselines; where and how many is ours. The choice depends on the seed, the image
+// and the layer, not on the batch, the backend or the run.
 type RandomDrop struct {
 	// KeepRate is the share of patches that the first of the layers leaves; of as many as the image has
 	// the second leaves its square, the third its cube, rounded down, but never fewer than one.

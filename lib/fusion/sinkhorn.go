@@ -10,11 +10,12 @@ import (
 )
 
 // Sinkhorn shares the patches out among learned centres by optimal transport (Haurum et al., arXiv
-// 2308.04657, one of the methods compared there; its code is JoakimHaurum/TokenReduction, which this
-// follows). Before a block, the cosines of M centres and N patches over Eps go through Iterations of
-// Sinkhorn's normalisation in the logarithmic domain (Cuturi, arXiv 1306.0895), so that every patch
-// gives 1 in all and every centre takes N/M, up to what the iterations leave. The fused tokens are those
-// shares times the patches of unit length; they are sums, not means. The class token stays as it is.
+// 2308.04657, section 3.1, one of the methods compared there; its code is JoakimHaurum/TokenReduction,
+// models/sinkhorn.py, log_optimal_transport, which this follows). Before a block, the cosines of M
+// centres and N patches over Eps go through Iterations of Sinkhorn's normalisation in the logarithmic
+// domain (Cuturi, arXiv 1306.0895), so that every patch gives 1 in all and every centre takes N/M, up to
+// what the iterations leave. The fused tokens are those shares times the patches of unit length; they
+// are sums, not means. The class token stays as it is.
 //
 // The weights are cluster_layers.N.v [M, dim], the centres, N counting the layers that reduce. Their
 // length has no effect: the official code scales them to 1 in place at every pass, here the graph does,

@@ -9,16 +9,17 @@ import (
 	"github.com/gomlx/gomlx/ml/layers/activation"
 )
 
-// SiT is the Self-slimmed Vision Transformer (Zong et al., arXiv 2111.12624, ECCV 2022): before a
-// block, its token slimming module makes M fused tokens of N patches, a soft assignment that each patch
-// has a part in. An MLP (layer norm, linear to half of the dim, GELU, linear to M) says how much a patch
+// SiT is the Self-slimmed Vision Transformer (Zong et al., arXiv 2111.12624, ECCV 2022): before a block,
+// its "Token Slimming Module" makes M fused tokens of N patches, a soft assignment that each patch has a
+// part in. An MLP (layer norm, linear to half of the dim, GELU, linear to M) says how much a patch
 // should count in each fused token; softmax over the patches, after multiplication by a learned scale,
 // makes shares of it, and the fused tokens are shares times patches. The class token stays as it is.
 //
-// It follows the official code (Sense-X/SiT), whose weights are tsm.N.scale and tsm.N.weight.{0,1,3}, N
-// counting the layers that reduce. (JoakimHaurum/TokenReduction has the same module under the name
-// cluster_layers.N.) The official models are LV-ViTs that reduce after blocks: its stages of 9, 3, 2 and
-// 2 blocks are layers 9, 12, 14 here. What only its training uses (reverse slimming, rtsm) is not read.
+// It follows the official code (Sense-X/SiT, models/lvvit.py, TokenSlimmingModule), whose weights are
+// tsm.N.scale and tsm.N.weight.{0,1,3}, N counting the layers that reduce. (JoakimHaurum/TokenReduction
+// has the same module under the name cluster_layers.N; arXiv 2308.04657, section 3.1.) The official
+// models are LV-ViTs that reduce after blocks: its stages of 9, 3, 2 and 2 blocks are layers 9, 12, 14
+// here. What only its training uses (reverse slimming, rtsm) is not read.
 //
 // For sizes and source maps a patch counts where its share is largest. The number of fused tokens is
 // fixed by the checkpoint, through KeepRate and the number of patches.

@@ -9,17 +9,19 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// ToMe is Token Merging (Bolya et al., arXiv 2210.09461, ICLR 2023): the most similar pairs merge, by
-// the cosine of their keys averaged over heads, from A to B, weighted by size, between attention and
-// MLP of every layer.
+// ToMe is Token Merging (Bolya et al., arXiv 2210.09461, ICLR 2023, section 3, with code in appendix D;
+// official code facebookresearch/ToMe, tome/merge.py, bipartite_soft_matching): the most similar pairs
+// merge, by the cosine of their keys averaged over heads, from A to B, weighted by size, between
+// attention and MLP of every layer. Table 1 of the paper holds these choices against others.
 type ToMe struct {
 	// R is the number of tokens that each layer removes.
 	R int
-	// Inflection makes the schedule fall (-1) or rise (+1) linearly around R; 0 is constant.
+	// Inflection makes the schedule fall (-1) or rise (+1) linearly around R; 0 is constant (section
+	// 4.2).
 	Inflection float64
 	// RPerLayer replaces R and Inflection by one count per layer; layers beyond the list remove none.
 	RPerLayer []int
-	// PlainAttention leaves the sizes out of the attention.
+	// PlainAttention leaves the sizes out of the attention, without the proportional attention of eq. 1.
 	PlainAttention bool
 }
 
