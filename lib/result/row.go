@@ -40,6 +40,7 @@ type Row struct {
 	ImagesPerSecond float64 `json:"images_per_second,omitempty"`
 	Timing
 	Machine
+	Sweep
 	// Provenance identifies what the row was made with.
 	Provenance string `json:"provenance,omitempty"`
 }
@@ -60,6 +61,7 @@ func (r Row) Validate() error {
 	refuse(!(r.AccuracyTop1 >= 0 && r.AccuracyTop1 <= 1), "accuracy_top1", r.AccuracyTop1, "a fraction in [0, 1]")
 	refuse(!(r.ImagesPerSecond >= 0) || math.IsInf(r.ImagesPerSecond, 0), "images_per_second", r.ImagesPerSecond, "a number from 0 on")
 	r.Timing.validate(refuse)
+	refuse(!(r.Seconds >= 0) || math.IsInf(r.Seconds, 0), "seconds", r.Seconds, "a number from 0 on")
 	refuse(slices.ContainsFunc(r.Tokens, func(n int) bool { return n < 0 }), "tokens", r.Tokens, "counts")
 	if len(r.Fusion) > 0 {
 		var object map[string]json.RawMessage
