@@ -17,6 +17,7 @@ type tally struct {
 	classifier   *vit.Classifier
 	images       int
 	right        int
+	answers      []bool // of each image, whether its label had the highest logit
 	trajectories []trajectory
 	known        map[string]int // where in trajectories a course stands
 }
@@ -53,9 +54,11 @@ func (t *tally) run(ctx context.Context, images datasets.Source, batch int, prog
 func (t *tally) add(labels []int32, logits, counts []float32) {
 	classes, depth := len(logits)/len(labels), len(counts)/len(labels)
 	for i, label := range labels {
-		if best(logits[i*classes:(i+1)*classes]) == int(label) {
+		right := best(logits[i*classes:(i+1)*classes]) == int(label)
+		if right {
 			t.right++
 		}
+		t.answers = append(t.answers, right)
 		tokens := make([]int, depth)
 		for layer, n := range counts[i*depth : (i+1)*depth] {
 			tokens[layer] = int(n)

@@ -126,6 +126,16 @@ func ParseJSON(data []byte) (Method, error) {
 // Lists are written with commas or as ranges, "layers=3,6,9"; the fields of tau with a dot,
 // "tau.size=0".
 func ParseSpec(spec string) (Method, error) {
+	data, err := SpecJSON(spec)
+	if err != nil {
+		return nil, err
+	}
+	return ParseJSON(data)
+}
+
+// SpecJSON returns the FUSION.json that a SPEC stands for: with the fields that it names, and no others.
+// Whether the method has such fields is for ParseJSON to say.
+func SpecJSON(spec string) ([]byte, error) {
 	name, rest, _ := strings.Cut(spec, ":")
 	name = strings.TrimSpace(name)
 	if !slices.Contains(names(), name) {
@@ -133,7 +143,7 @@ func ParseSpec(spec string) (Method, error) {
 	}
 	fields := map[string]any{"method": name}
 	if rest = strings.TrimSpace(rest); rest == "" {
-		return ParseJSON(mustJSON(fields))
+		return mustJSON(fields), nil
 	}
 	lists := map[string][]any{}
 	var key string
@@ -170,7 +180,7 @@ func ParseSpec(spec string) (Method, error) {
 		}
 		fields[key] = value
 	}
-	return ParseJSON(mustJSON(fields))
+	return mustJSON(fields), nil
 }
 
 // Parse reads FUSION.json text, or a SPEC such as "tome:r=8".

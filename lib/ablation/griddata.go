@@ -1,0 +1,150 @@
+package ablation
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"tokenfuse/datasets"
+	"tokenfuse/lib/vit"
+)
+
+// GridData is the images of a grid; in a file, the name of a dataset alone will do.
+type GridData struct {
+	// Dataset is fashion-mnist, cifar-10, cifar-100, folder (pictures in ImageNet's layout) or shapes
+	// (generated: for tests).
+	Dataset string `json:"dataset"`
+	// Split is test, unless it says otherwise; of a folder, validation. Shapes have none.
+	Split datasets.Split `json:"split,omitempty"`
+	// First, if not 0, takes that many images and no more.
+	First int `json:"first,omitempty"`
+	// Path is the folder of pictures.
+	Path string `json:"path,omitempty"`
+	// Images, Size and Seed are those of shapes.
+	Images int    `json:"images,omitempty"`
+	Size   int    `json:"size,omitempty"`
+	Seed   uint64 `json:"seed,omitempty"`
+	// Source is data in memory, in place of the above.
+	Source datasets.Source `json:"-"`
+}
+
+// Grouped is a source in which one thing is in several images, such as one article in several clutters.
+// Statistics then draw things, not images.
+type Grouped interface {
+	// Group returns a number for what image i shows, the same for all images of it.
+	Group(i int) int
+}
+
+// gridDatasets are the datasets of a grid: which of its fields they read.
+var gridDatasets = map[string][]string{
+	"fashion-mnist": {"split", "first"},
+	"cifar-10":      {"split", "first"},
+	"cifar-100":     {"split", "first"},
+	"folder":        {"split", "first", "path"},
+	"shapes":        {"first", "images", "size", "seed"},
+}
+
+// Validate returns an error for an unknown dataset, and for fields that it does not read.
+func (d GridData) Validate() error {
+	if d.Source != nil {
+		return nil
+	}
+	known, ok := gridDatasets[d.Dataset]
+	if !ok {
+		return fmt.Errorf("ablation: unknown dataset %q: known are %s", d.Dataset, strings.Join(slices.Sorted(maps.Keys(gridDatasets)), ", "))
+	}
+	for name, set := range map[string]bool{"split": d.Split != "", "path": d.Path != "", "images": d.Images != 0, "size": d.Size != 0, "seed": d.Seed != 0} {
+		if set && !slices.Contains(known, name) {
+			return fmt.Errorf("ablation: dataset %s has no %s: it takes %s", d.Dataset, name, strings.Join(known, ", "))
+		}
+	}
+	switch {
+	case d.First < 0:
+		return fmt.Errorf("ablation: first is %d, want a number of images", d.First)
+	case d.Dataset == "folder" && d.Path == "":
+		return fmt.Errorf(`ablation: dataset folder: give its "path"`)
+	case d.Dataset == "shapes" && (d.Images < 1 || d.Size < 1):
+		return fmt.Errorf(`ablation: dataset shapes: give "images" and "size"`)
+	}
+	return nil
+}
+
+// identity is what the key of a cell knows of the data.
+func (d GridData) identity() any {
+	if d.Source == nil {
+		d.Split = d.split()
+		return d
+	}
+	about := d.Source.About()
+	sum := sha256.New()
+	for i := range d.Source.Len() {
+		sum.Write(binary.AppendVarint(nil, int64(d.Source.Label(i))))
+	}
+	content := hex.EncodeToString(sum.Sum(nil))
+	if known, ok := d.Source.(interface{ SHA256() string }); ok {
+		content = known.SHA256()
+	}
+	return map[string]any{"dataset": about.Name, "split": about.Split, "images": d.Source.Len(), "content": content}
+}
+
+func (d GridData) split() datasets.Split {
+	switch {
+	case d.Split != "" || d.Dataset == "shapes":
+		return d.Split
+	case d.Dataset == "folder":
+		return datasets.Validation
+	}
+	return datasets.Test
+}
+
+// load returns the images as a model takes them. Downloads tell their progress.
+func (d GridData) load(ctx context.Context, name string, c vit.Config, progress io.Writer) (datasets.Source, error) {
+	if d.Source != nil {
+		return d.Source, nil
+	}
+	options := []datasets.Option{datasets.WithContext(ctx), datasets.WithProgress(progress)}
+	var images *datasets.Images
+	var err error
+	switch d.Dataset {
+	case "fashion-mnist":
+		images, err = datasets.FashionMNIST(d.split(), options...)
+	case "cifar-10":
+		images, err = datasets.CIFAR10(d.split(), options...)
+	case "cifar-100":
+		images, err = datasets.CIFAR100(d.split(), options...)
+	case "shapes":
+		images, err = datasets.Shapes(d.Images, d.Size, d.Seed)
+	case "folder":
+		pictures, err := datasets.Folder(d.Path, d.split(), evaluation(name, c))
+		if err != nil {
+			return nil, err
+		}
+		if d.First > 0 {
+			pictures = pictures.First(d.First)
+		}
+		return pictures, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if d.First > 0 {
+		images = images.First(d.First)
+	}
+	return images, nil
+}
+
+// evaluation is the transform that makes a model's input of a picture.
+func evaluation(name string, c vit.Config) datasets.Transform {
+	e := vit.DefaultEvaluation(c)
+	if named, err := vit.ByName(name); err == nil {
+		e = named.Evaluation
+	}
+	return datasets.Transform{Resize: e.Resize(c.ImageSize), Height: c.ImageSize.Height, Width: c.ImageSize.Width,
+		Channels: c.Channels, Mean: e.Mean, Std: e.Std}
+}
