@@ -36,8 +36,8 @@ type evaluator struct {
 	classifierOf string
 }
 
-func newEvaluator(b compute.Backend, o Options) *evaluator {
-	return &evaluator{backend: b, batch: o.batch(), machine: o.Machine, download: o.download(),
+func newEvaluator(o Options) *evaluator {
+	return &evaluator{backend: o.Backend, batch: o.batch(), machine: o.Machine, download: o.download(),
 		images: map[string]datasets.Source{}, groups: map[string]string{}}
 }
 

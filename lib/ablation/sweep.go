@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/gomlx/compute"
+
 	"tokenfuse/lib/accel"
 	"tokenfuse/lib/result"
 )
@@ -14,6 +16,8 @@ import (
 // Options say how to sweep.
 type Options struct {
 	Store *Store
+	// Backend is where graphs run; nil is accel.Backend's.
+	Backend compute.Backend
 	// Retry does the cells again that failed before.
 	Retry bool
 	// Batch is the number of images at once; 0 is 250.
@@ -55,16 +59,18 @@ type Report struct {
 // was done by then is in the store, and the same call goes on from there.
 func Sweep(ctx context.Context, cells []Cell, o Options) (Report, error) {
 	report := Report{Cells: len(cells)}
-	backend, err := accel.Backend()
-	if err != nil {
-		return report, err
+	if o.Backend == nil {
+		var err error
+		if o.Backend, err = accel.Backend(); err != nil {
+			return report, err
+		}
 	}
 	for _, c := range cells {
 		if o.Store.done(c.Key, o.Retry) {
 			report.Before++
 		}
 	}
-	e := newEvaluator(backend, o)
+	e := newEvaluator(o)
 	defer e.close()
 	wait := time.Duration(0)
 	for left := cells; len(left) > 0; wait = 200 * time.Millisecond {

@@ -12,8 +12,11 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gomlx/compute"
+
 	"tokenfuse/datasets"
 	"tokenfuse/lib/ablation"
+	"tokenfuse/lib/accel"
 	"tokenfuse/lib/fusion"
 	"tokenfuse/lib/result"
 	"tokenfuse/plots"
@@ -25,6 +28,19 @@ func small(t *testing.T) ablation.Grid {
 	methods := ablation.Methods(fusion.None{}, fusion.ToMe{R: 1}, fusion.ToMe{R: 2}, fusion.MCTF{R: 2})
 	methods = append(methods, ablation.GridMethod{Value: fusion.ToMe{}, Targets: []string{"1%"}})
 	return ablation.Grid{Models: []ablation.GridModel{{Value: m}}, Methods: methods, Data: ablation.On(images, images.First(7))}
+}
+
+// plainGo is one for all tests: a model's weights stay with the backend that first had them.
+var plainGo = sync.OnceValues(func() (compute.Backend, error) { return accel.New("go") })
+
+// plain is the backend that compiles nothing, for tests of what happens around the graphs.
+func plain(t *testing.T) compute.Backend {
+	t.Helper()
+	b, err := plainGo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func open(t *testing.T, path, shard string) *ablation.Store {
@@ -125,7 +141,7 @@ func TestSweep(t *testing.T) {
 func TestTornLine(t *testing.T) {
 	all := cellsOf(t, small(t))[:3]
 	path := filepath.Join(t.TempDir(), "rows.jsonl")
-	sweep(t, all, ablation.Options{Store: open(t, path, "")})
+	sweep(t, all, ablation.Options{Backend: plain(t), Store: open(t, path, "")})
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +155,7 @@ func TestTornLine(t *testing.T) {
 		if err != nil || len(rows) != 2 {
 			t.Errorf("cut at byte %d: %d rows, %v, want 2", cut-last, len(rows), err)
 		}
-		report := sweep(t, all, ablation.Options{Store: open(t, path, "")})
+		report := sweep(t, all, ablation.Options{Backend: plain(t), Store: open(t, path, "")})
 		if report.Done != 1 {
 			t.Errorf("cut at byte %d: %+v", cut-last, report)
 		}
@@ -170,7 +186,7 @@ func TestShared(t *testing.T) {
 		}
 		wait.Go(func() {
 			var err error
-			if reports[w], err = ablation.Sweep(t.Context(), all, ablation.Options{Store: store}); err != nil {
+			if reports[w], err = ablation.Sweep(t.Context(), all, ablation.Options{Backend: plain(t), Store: store}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -194,7 +210,7 @@ func TestCancelled(t *testing.T) {
 	all := cellsOf(t, small(t))
 	path := filepath.Join(t.TempDir(), "rows.jsonl")
 	ctx, cancel := context.WithCancel(t.Context())
-	report, err := ablation.Sweep(ctx, all, ablation.Options{Store: open(t, path, ""), Progress: func(p ablation.Progress) {
+	report, err := ablation.Sweep(ctx, all, ablation.Options{Backend: plain(t), Store: open(t, path, ""), Progress: func(p ablation.Progress) {
 		if p.Index == 3 && p.Row == nil {
 			cancel()
 		}
@@ -202,7 +218,7 @@ func TestCancelled(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || report.Done != 3 {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if got := sweep(t, all, ablation.Options{Store: open(t, path, "")}); got.Before != 3 || got.Done != 7 {
+	if got := sweep(t, all, ablation.Options{Backend: plain(t), Store: open(t, path, "")}); got.Before != 3 || got.Done != 7 {
 		t.Errorf("again: %+v", got)
 	}
 }
@@ -215,7 +231,7 @@ func TestLacking(t *testing.T) {
 	g.Methods = g.Methods[:1]
 	g.Data = append([]ablation.GridData{{Dataset: "folder", Path: dir}}, g.Data...)
 	path := filepath.Join(t.TempDir(), "rows.jsonl")
-	report := sweep(t, cellsOf(t, g), ablation.Options{Store: open(t, path, "")})
+	report := sweep(t, cellsOf(t, g), ablation.Options{Backend: plain(t), Store: open(t, path, "")})
 	if report.Lacking != 1 || report.Done != 2 || !errors.Is(report.Lack, datasets.ErrNotFound) {
 		t.Errorf("%+v", report)
 	}
@@ -233,7 +249,7 @@ func (g grouped) Group(i int) int { return i / 2 }
 func TestGroupsOfSource(t *testing.T) {
 	m, images := study(t)
 	g := ablation.Grid{Models: []ablation.GridModel{{Value: m}}, Methods: ablation.Methods(fusion.None{}), Data: ablation.On(grouped{images.First(5)})}
-	rows, err := g.Run(t.Context(), ablation.Options{Store: open(t, filepath.Join(t.TempDir(), "rows.jsonl"), "")})
+	rows, err := g.Run(t.Context(), ablation.Options{Backend: plain(t), Store: open(t, filepath.Join(t.TempDir(), "rows.jsonl"), "")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,8 +269,8 @@ func TestMerge(t *testing.T) {
 	if err := first.Expect(all[1:]); err != nil {
 		t.Fatal(err)
 	}
-	sweep(t, all[:5], ablation.Options{Store: first})
-	sweep(t, all[5:9], ablation.Options{Store: open(t, dir, "1-of-2")})
+	sweep(t, all[:5], ablation.Options{Backend: plain(t), Store: first})
+	sweep(t, all[5:9], ablation.Options{Backend: plain(t), Store: open(t, dir, "1-of-2")})
 	rows, _, err := ablation.ReadStore(dir)
 	if err != nil || len(rows) != 8 {
 		t.Fatalf("%d rows, %v", len(rows), err)
