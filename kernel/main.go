@@ -81,17 +81,25 @@ Exit codes: 0 done; 1 the work failed; 2 bad usage or input; 3 the machine lacks
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	for _, verb := range verbs() {
-		if run := verb.RunE; run != nil {
-			verb.RunE = func(cmd *cobra.Command, args []string) error {
-				if err := run(cmd, args); err != nil {
-					return &ranError{err}
-				}
-				return nil
-			}
-		}
+		markErrors(verb)
 		root.AddCommand(verb)
 	}
 	return root
+}
+
+// markErrors marks the errors of a verb's own work, and of its verbs.
+func markErrors(verb *cobra.Command) {
+	if run := verb.RunE; run != nil {
+		verb.RunE = func(cmd *cobra.Command, args []string) error {
+			if err := run(cmd, args); err != nil {
+				return &ranError{err}
+			}
+			return nil
+		}
+	}
+	for _, inner := range verb.Commands() {
+		markErrors(inner)
+	}
 }
 
 // verbs lists the commands, in the order of a user's first day.
@@ -109,5 +117,6 @@ func verbs() []*cobra.Command {
 		newFuseCommand(),
 		newBenchCommand(),
 		newTrainCommand(),
+		newSweepCommand(),
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/result"
 	"tokenfuse/lib/vit"
 )
 
@@ -51,13 +52,15 @@ type Cell struct {
 	images  string // what the key knows of the data, as JSON
 }
 
-// String names the cell for people.
+// String names the cell for people; what is not said the beginning of the key tells apart.
 func (c Cell) String() string {
-	parts := []string{c.Model, string(c.Fusion)}
+	row := result.Row{Fusion: c.Fusion}
+	parts := []string{c.Key[:12], c.Model, orLabel(c.Label, c.Method.Name()), row.Setting()}
 	if c.Target != "" {
 		parts = append(parts, "at "+c.Target)
 	}
-	return strings.Join(append(parts, "on "+c.images, fmt.Sprintf("seed %d", c.Seed)), " ")
+	parts = append(parts, "on "+c.Data.String(), fmt.Sprintf("seed %d", c.Seed))
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), " ")
 }
 
 // Cells returns the experiments of a grid, each once, in an order that lets what follows share what is

@@ -75,6 +75,19 @@ func (d GridData) Validate() error {
 	return nil
 }
 
+// String names the data for people.
+func (d GridData) String() string {
+	if d.Source != nil {
+		about := d.Source.About()
+		return fmt.Sprintf("%s %s (%d images)", about.Name, about.Split, d.Source.Len())
+	}
+	name := strings.TrimSpace(d.Dataset + " " + string(d.split()))
+	if d.First > 0 {
+		name += fmt.Sprintf(" (%d images)", d.First)
+	}
+	return name
+}
+
 // identity is what the key of a cell knows of the data.
 func (d GridData) identity() any {
 	if d.Source == nil {

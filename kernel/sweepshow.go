@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"tokenfuse/kernel/internal/failure"
+	"tokenfuse/lib/ablation"
+	"tokenfuse/plots"
+)
+
+// sweepShowFlags are what `sweep show` was told.
+type sweepShowFlags struct {
+	baseline, figure string
+	markdown, latex  bool
+}
+
+func newSweepShowCommand() *cobra.Command {
+	var f sweepShowFlags
+	cmd := &cobra.Command{
+		Use:   "show FILE.jsonl|DIR",
+		Short: "Tables of a sweep: means, intervals, and whether differences are real",
+		Long: `Makes a table of a store, a line for each setting over its seeds:
+
+  deviation, 95% over seeds   standard deviation, and Student's interval of the mean
+  95% over images             Wilson's interval of one seed; else, or where one thing is in several
+                              images, a bootstrap over images, or over those things
+  vs BASELINE, in points      paired by seed and image, with the interval of the difference over images
+                              (bootstrap) and over seeds, and for one seed McNemar's exact test
+  difference                  "none" where an interval holds 0
+  Pareto                      * where nothing is both cheaper and better
+
+The baseline is the base model, or the method that --baseline names, at the same target.`,
+		Example: `  go run ./kernel sweep show out/study.jsonl
+  go run ./kernel sweep show out/study.jsonl --baseline tome --latex
+  go run ./kernel sweep show out/study --markdown --figure out/study.png`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runSweepShow(cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0], f)
+		},
+	}
+	cmd.Flags().StringVar(&f.baseline, "baseline", "", "`METHOD` to compare with, by its label (default: the base model)")
+	cmd.Flags().StringVar(&f.figure, "figure", "", "draw accuracy over GMACs into a `FILE`, .png or .svg")
+	cmd.Flags().BoolVar(&f.markdown, "markdown", false, "a Markdown table")
+	cmd.Flags().BoolVar(&f.latex, "latex", false, "a LaTeX table")
+	cmd.MarkFlagsMutuallyExclusive("markdown", "latex")
+	return cmd
+}
+
+func runSweepShow(out, warn io.Writer, store string, f sweepShowFlags) error {
+	rows, failures, err := ablation.ReadStore(store)
+	if err != nil {
+		return failure.Usage("%w", err)
+	}
+	for _, r := range failures {
+		fmt.Fprintf(warn, "kernel: warning: no result: %s under %s, seed %d: %s\n", r.Model, r.Fusion, r.Seed, r.Error)
+	}
+	if len(rows) == 0 {
+		return failure.Usage("%s holds no results", store)
+	}
+	summary, err := ablation.Summarise(rows, f.baseline)
+	if err != nil {
+		return failure.Usage("%w", err)
+	}
+	if f.figure != "" {
+		figure, err := plots.FLOPsAccuracy(rows)
+		if err != nil {
+			return failure.Usage("%w", err)
+		}
+		if err := figure.Save(f.figure); err != nil {
+			return failure.Usage("%w", err)
+		}
+	}
+	switch {
+	case f.markdown:
+		fmt.Fprint(out, summary.Markdown())
+	case f.latex:
+		fmt.Fprint(out, summary.LaTeX())
+	default:
+		t := table.NewWriter()
+		header, lines := summary.Table()
+		t.AppendHeader(tableRow(header))
+		for _, line := range lines {
+			t.AppendRow(tableRow(line))
+		}
+		render(out, t, false)
+	}
+	return nil
+}
+
+func tableRow(cells []string) table.Row {
+	row := make(table.Row, len(cells))
+	for i, cell := range cells {
+		row[i] = cell
+	}
+	return row
+}
