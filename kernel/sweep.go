@@ -101,7 +101,7 @@ func listCells(out io.Writer, path string) error {
 		return err
 	}
 	for _, c := range cells {
-		fmt.Fprintf(out, "%s %s\n", c.Key[:12], c)
+		fmt.Fprintln(out, c)
 	}
 	return nil
 }
