@@ -206,7 +206,7 @@ func TestGridRefuses(t *testing.T) {
 		"unknown field":     {`{"model":[]}`, `unknown field "model": known are models, methods, targets, data, seeds`},
 		"unknown in method": {`{"methods":[{"fusion":"tome","varry":{}}]}`, `unknown field "varry": known are fusion, label, vary, targets`},
 		"no fusion":         {`{"methods":[{"label":"x"}]}`, `give "fusion"`},
-		"unknown dataset":   {`{"models":["m"],"methods":["none"],"data":["mnist"]}`, `unknown dataset "mnist": known are cifar-10`},
+		"unknown dataset":   {`{"models":["m"],"methods":["none"],"data":["mnist"]}`, `unknown dataset "mnist": known are cifar10`},
 		"shapes of none":    {`{"models":["m"],"methods":["none"],"data":["shapes"]}`, `give "images" and "size"`},
 		"shapes in splits":  {`{"models":["m"],"methods":["none"],"data":[{"dataset":"shapes","split":"test"}]}`, "shapes has no split"},
 		"bad target":        {`{"models":["m"],"methods":["none"],"targets":["much"],"data":[` + shapes + `]}`, `target is "much"`},

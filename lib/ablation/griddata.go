@@ -17,7 +17,7 @@ import (
 
 // GridData is the images of a grid; in a file, the name of a dataset alone will do.
 type GridData struct {
-	// Dataset is fashion-mnist, cifar-10, cifar-100, folder (pictures in ImageNet's layout) or shapes
+	// Dataset is fashion-mnist, cifar10, cifar100, folder (pictures in ImageNet's layout) or shapes
 	// (generated: for tests).
 	Dataset string `json:"dataset"`
 	// Split is test, unless it says otherwise; of a folder, validation. Shapes have none.
@@ -44,8 +44,8 @@ type Grouped interface {
 // gridDatasets are the datasets of a grid: which of its fields they read.
 var gridDatasets = map[string][]string{
 	"fashion-mnist": {"split", "first"},
-	"cifar-10":      {"split", "first"},
-	"cifar-100":     {"split", "first"},
+	"cifar10":       {"split", "first"},
+	"cifar100":      {"split", "first"},
 	"folder":        {"split", "first", "path"},
 	"shapes":        {"first", "images", "size", "seed"},
 }
@@ -127,9 +127,9 @@ func (d GridData) load(ctx context.Context, name string, c vit.Config, progress 
 	switch d.Dataset {
 	case "fashion-mnist":
 		images, err = datasets.FashionMNIST(d.split(), options...)
-	case "cifar-10":
+	case "cifar10":
 		images, err = datasets.CIFAR10(d.split(), options...)
-	case "cifar-100":
+	case "cifar100":
 		images, err = datasets.CIFAR100(d.split(), options...)
 	case "shapes":
 		images, err = datasets.Shapes(d.Images, d.Size, d.Seed)

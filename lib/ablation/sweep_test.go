@@ -70,13 +70,13 @@ func sweep(t *testing.T, all []ablation.Cell, o ablation.Options) ablation.Repor
 	return report
 }
 
-// TestSweep: each cell has a row, which is what Run says; a failure is one too, and is done again only
+// TestSweep: each cell has a row; a failure is one too, and is done again only
 // when asked for; the second time there is nothing to do. The rows can be drawn.
 func TestSweep(t *testing.T) {
 	g := small(t)
 	all := cellsOf(t, g)
 	path := filepath.Join(t.TempDir(), "rows.jsonl")
-	if got := sweep(t, all, ablation.Options{Store: open(t, path, "")}); got != (ablation.Report{Cells: 10, Done: 10, Failed: 2}) {
+	if got := sweep(t, all, ablation.Options{Backend: plain(t), Store: open(t, path, "")}); got != (ablation.Report{Cells: 10, Done: 10, Failed: 2}) {
 		t.Errorf("%+v", got)
 	}
 	rows, failures, err := ablation.ReadStore(path)
@@ -86,13 +86,50 @@ func TestSweep(t *testing.T) {
 	if f := failures[0]; !strings.Contains(f.Error, "cannot bring the model") || f.Target != "1%" || f.Method != "tome" {
 		t.Errorf("failure %+v", f)
 	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := sweep(t, all, ablation.Options{Backend: plain(t), Store: open(t, path, "")}); got != (ablation.Report{Cells: 10, Before: 10}) {
+		t.Errorf("again: %+v", got)
+	}
+	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+		t.Error("the second time, rows were written")
+	}
+	if got := sweep(t, all, ablation.Options{Backend: plain(t), Store: open(t, path, ""), Retry: true}); got != (ablation.Report{Cells: 10, Before: 8, Done: 2, Failed: 2}) {
+		t.Errorf("retry: %+v", got)
+	}
+	if again, failed, err := ablation.ReadStore(path); err != nil || len(again) != 8 || len(failed) != 2 {
+		t.Errorf("after the retry %d rows, %d failures, %v", len(again), len(failed), err)
+	}
+	if _, err := plots.FLOPsAccuracy(rows[:1]); err != nil {
+		t.Errorf("the rows cannot be drawn: %v", err)
+	}
+	same := slices.DeleteFunc(slices.Clone(rows), func(r result.Row) bool { return r.Samples != 20 })
+	if figure, err := plots.FLOPsAccuracy(same); err != nil || !strings.Contains(figure.Alt, "base model, tome, mctf: 4 points") {
+		t.Errorf("%v, %v", figure, err)
+	}
+	if rows, err := g.Run(t.Context(), ablation.Options{Backend: plain(t), Store: open(t, path, "")}); err == nil || len(rows) != 8 {
+		t.Errorf("Run: %d rows, %v, want 8 and the failure", len(rows), err)
+	}
+}
+
+// TestSweepIsRun: on the backend that is chosen without being told, the rows are those of Run, with the
+// answers that make their accuracy.
+func TestSweepIsRun(t *testing.T) {
 	m, images := study(t)
-	want, err := ablation.Run(t.Context(), m, images, fusion.None{}, fusion.ToMe{R: 1}, fusion.ToMe{R: 2}, fusion.MCTF{R: 2})
+	methods := []fusion.Method{fusion.None{}, fusion.MCTF{R: 2}}
+	g := ablation.Grid{Models: []ablation.GridModel{{Value: m}}, Methods: ablation.Methods(methods...), Data: ablation.On(images)}
+	rows, err := g.Run(t.Context(), ablation.Options{Store: open(t, filepath.Join(t.TempDir(), "rows.jsonl"), "")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := ablation.Run(t.Context(), m, images, methods...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, w := range want {
-		got := rows[2*i]
+		got := rows[i]
 		if got.AccuracyTop1 != w.AccuracyTop1 || got.GMACs != w.GMACs || got.Samples != w.Samples || !slices.Equal(got.Tokens, w.Tokens) ||
 			!bytes.Equal(got.Fusion, w.Fusion) || got.Dataset != w.Dataset || got.Split != w.Split || got.Backend != w.Backend {
 			t.Errorf("row %d is %+v, Run says %+v", i, got, w)
@@ -107,32 +144,6 @@ func TestSweep(t *testing.T) {
 		if err != nil || math.Abs(float64(right)/float64(len(answers))-got.AccuracyTop1) > 1e-12 {
 			t.Errorf("row %d: %d of %d answers, %v, accuracy %v", i, right, len(answers), err, got.AccuracyTop1)
 		}
-	}
-	before, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := sweep(t, all, ablation.Options{Store: open(t, path, "")}); got != (ablation.Report{Cells: 10, Before: 10}) {
-		t.Errorf("again: %+v", got)
-	}
-	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
-		t.Error("the second time, rows were written")
-	}
-	if got := sweep(t, all, ablation.Options{Store: open(t, path, ""), Retry: true}); got != (ablation.Report{Cells: 10, Before: 8, Done: 2, Failed: 2}) {
-		t.Errorf("retry: %+v", got)
-	}
-	if again, failed, err := ablation.ReadStore(path); err != nil || len(again) != 8 || len(failed) != 2 {
-		t.Errorf("after the retry %d rows, %d failures, %v", len(again), len(failed), err)
-	}
-	if _, err := plots.FLOPsAccuracy(rows[:1]); err != nil {
-		t.Errorf("the rows cannot be drawn: %v", err)
-	}
-	same := slices.DeleteFunc(slices.Clone(rows), func(r result.Row) bool { return r.Samples != 20 })
-	if figure, err := plots.FLOPsAccuracy(same); err != nil || !strings.Contains(figure.Alt, "base model, tome, mctf: 4 points") {
-		t.Errorf("%v, %v", figure, err)
-	}
-	if rows, err := g.Run(t.Context(), ablation.Options{Store: open(t, path, "")}); err == nil || len(rows) != 8 {
-		t.Errorf("Run: %d rows, %v, want 8 and the failure", len(rows), err)
 	}
 }
 
