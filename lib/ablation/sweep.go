@@ -59,6 +59,9 @@ type Report struct {
 // was done by then is in the store, and the same call goes on from there.
 func Sweep(ctx context.Context, cells []Cell, o Options) (Report, error) {
 	report := Report{Cells: len(cells)}
+	if o.Store == nil {
+		return report, errors.New("ablation: a sweep without a store: open one with OpenStore")
+	}
 	if o.Backend == nil {
 		var err error
 		if o.Backend, err = accel.Backend(); err != nil {

@@ -324,6 +324,9 @@ func TestOpenStore(t *testing.T) {
 	if _, err := ablation.OpenStore(filepath.Join(dir, "x.jsonl"), ""); err == nil {
 		t.Error("a folder x.jsonl was taken for a file")
 	}
+	if _, err := ablation.Sweep(t.Context(), nil, ablation.Options{}); err == nil || !strings.Contains(err.Error(), "without a store") {
+		t.Errorf("no store: %v", err)
+	}
 	if _, _, err := ablation.ReadStore(filepath.Join(dir, "gone")); err == nil {
 		t.Error("a store that is not there was read")
 	}

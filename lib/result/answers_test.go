@@ -33,7 +33,7 @@ func TestAnswers(t *testing.T) {
 	if _, err := result.EncodeAnswers(make([]bool, result.MostAnswers+1)); err == nil {
 		t.Error("more than MostAnswers: no error")
 	}
-	if text, err := result.EncodeAnswers(make([]bool, result.MostAnswers)); err != nil || len(text) > 700_000 {
+	if text, err := result.EncodeAnswers(make([]bool, result.MostAnswers)); err != nil || len(text) > 350_000 {
 		t.Errorf("MostAnswers take %d bytes, %v", len(text), err)
 	}
 }

@@ -48,9 +48,9 @@ func (j Job) validate() error {
 	return nil
 }
 
-// Slurm returns the batch script of a job array, one task a shard: for sbatch. Tasks that were killed may
-// be started again, as a whole or one by one (sbatch --array=3 would make shard 0 of 1 of it: it does
-// whatever is missing).
+// Slurm returns the batch script of a job array, one task a shard: for sbatch. What was killed may be
+// submitted again: as a whole, or as a single task (sbatch --array=0), which is then the only shard and
+// does all that is missing.
 func Slurm(j Job) (string, error) {
 	if err := j.validate(); err != nil {
 		return "", err
