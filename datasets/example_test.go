@@ -184,3 +184,46 @@ func ExampleTransform() {
 	// Output:
 	// (47,35) to 150528 values
 }
+
+// Pictures of one's own in clutter: each outside the training split in several, and where it is, is
+// known. ClutteredFashionMNIST does the same with the articles of Fashion-MNIST.
+func ExampleClutter_Around() {
+	shapes, err := datasets.Shapes(10, 16, 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	shapes.Split = datasets.Test
+	data, err := datasets.Clutter{Canvas: 32, Distractors: 4, Piece: 6, Clutters: 3, Seed: 1}.Around(shapes)
+	if err != nil {
+		log.Fatal(err)
+	}
+	article, clutter := data.Article(24)
+	fmt.Println(data.Len(), "images;", "image 24 is article", article, "in clutter", clutter)
+	shares, err := data.ForegroundShares(24, 8)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("it stands at", data.Place(24), "and fills so much of each patch of 8x8:")
+	for row := range 4 {
+		fmt.Println(shares[4*row : 4*row+4])
+	}
+	// Output:
+	// 30 images; image 24 is article 4 in clutter 2
+	// it stands at (10,13)-(26,29) and fills so much of each patch of 8x8:
+	// [0 0 0 0]
+	// [0 0.28125 0.375 0.09375]
+	// [0 0.75 1 0.25]
+	// [0 0.46875 0.625 0.15625]
+}
+
+func ExampleParseClutter() {
+	clutter, err := datasets.ParseClutter("cluttered-fashion-mnist:canvas=64,distractors=16")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(clutter.Canvas, clutter.Distractors, clutter.Piece, clutter.Clutters)
+	fmt.Println(clutter)
+	// Output:
+	// 64 16 8 3
+	// cluttered-fashion-mnist:canvas=64,distractors=16
+}

@@ -3,6 +3,7 @@ package datasets
 import (
 	"context"
 	"errors"
+	"iter"
 	"math"
 )
 
@@ -14,6 +15,9 @@ type feed interface {
 	// changed. errLeftOut stands for an image that is to be left out.
 	raster(i int, whole bool) (raster, error)
 }
+
+// renewed is a feed whose images are others in each epoch of training.
+type renewed interface{ inEpoch(epoch int) feed }
 
 var errLeftOut = errors.New("left out")
 
@@ -81,4 +85,30 @@ func assemble(ctx context.Context, source feed, indices []int, whole bool, write
 	}
 	batch.Images, batch.Labels = batch.Images[:batch.N*size], batch.Labels[:batch.N]
 	return batch, nil
+}
+
+// streamed is Stream of a source whose images are made when they are asked for. Where all of a batch is
+// left out, so is the batch.
+func streamed(ctx context.Context, source feed, size int) iter.Seq2[Batch, error] {
+	if size < 1 {
+		size = max(1, source.Len())
+	}
+	return func(yield func(Batch, error) bool) {
+		frame := source.frame()
+		steps := (source.Len() + size - 1) / size
+		for batch, err := range ahead(ctx, steps, func(ctx context.Context, step int) (Batch, error) {
+			indices := make([]int, min(size, source.Len()-step*size))
+			for k := range indices {
+				indices[k] = step*size + k
+			}
+			return assemble(ctx, source, indices, false, func(to []float32, image raster, _ int) { frame.normalise(to, image) })
+		}) {
+			if err == nil && batch.N == 0 {
+				continue
+			}
+			if !yield(batch, err) {
+				return
+			}
+		}
+	}
 }

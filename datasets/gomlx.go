@@ -120,10 +120,13 @@ func (d *Dataset) Reset() { d.passes.Store(0) }
 
 // epoch yields the batches of an epoch from a step on, and reports whether more are wanted.
 func (d *Dataset) epoch(epoch, first int, yield func(train.Batch, error) bool) bool {
-	indices, frame := d.Indices(epoch), d.source.frame()
+	indices, source := d.Indices(epoch), d.source
+	if renewed, ok := source.(renewed); ok {
+		source = renewed.inEpoch(epoch)
+	}
 	for made, err := range ahead(context.Background(), d.StepsPerEpoch()-first, func(ctx context.Context, k int) (mixture, error) {
 		start := (first + k) * d.order.BatchSize
-		return d.batch(ctx, epoch, first+k, indices[start:min(start+d.order.BatchSize, len(indices))], frame)
+		return d.batch(ctx, source, epoch, first+k, indices[start:min(start+d.order.BatchSize, len(indices))])
 	}) {
 		if err != nil {
 			yield(train.Batch{}, err)
@@ -149,10 +152,10 @@ func (d *Dataset) Indices(epoch int) []int {
 	return indices
 }
 
-// batch returns the images at the given indices as an epoch alters them.
-func (d *Dataset) batch(ctx context.Context, epoch, step int, indices []int, frame frame) (mixture, error) {
-	a, seed := d.order.Augment, d.order.Seed
-	batch, err := assemble(ctx, d.source, indices, a.ResizedCrop.on(), func(to []float32, image raster, i int) {
+// batch returns the images of the source at the given indices as an epoch alters them.
+func (d *Dataset) batch(ctx context.Context, source feed, epoch, step int, indices []int) (mixture, error) {
+	a, seed, frame := d.order.Augment, d.order.Seed, source.frame()
+	batch, err := assemble(ctx, source, indices, a.ResizedCrop.on(), func(to []float32, image raster, i int) {
 		if a.ofImage() == (Augmentation{}) {
 			frame.normalise(to, image)
 			return

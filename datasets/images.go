@@ -1,9 +1,10 @@
 // Package datasets holds labelled images: Fashion-MNIST, CIFAR-10 and CIFAR-100, found on the machine or
 // downloaded and verified (FashionMNIST, CIFAR10, CIFAR100), picture files in ImageNet's layout (Folder),
-// and small generated ones (Shapes).
+// a benchmark whose foreground is known (ClutteredFashionMNIST), and small generated ones (Shapes). [Open]
+// finds them by name.
 //
-// Images are in memory as plain values, Pictures are decoded when they are asked for; both are a
-// [Source]. A source gives them out as normalised float32 batches, and as a GoMLX dataset for training
+// Images are in memory as plain values, Pictures are decoded and Cluttered drawn when they are asked
+// for; all are a [Source]. A source gives them out as normalised float32 batches, and as a GoMLX dataset for training
 // whose order and [Augmentation] depend on (seed, epoch, index) alone, so that a run can resume where it
 // stopped. What is made of pixels is what Pillow makes of them: resizing (Transform, ResizedCrop),
 // RandAugment.
@@ -88,12 +89,16 @@ func (d *Images) SHA256() string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "images %d channels %d height %d width %d\n", d.Len(), d.Channels, d.Height, d.Width)
 	sum.Write(d.Pixels)
-	labels := make([]byte, 0, 4*len(d.Labels))
-	for _, label := range d.Labels {
-		labels = binary.LittleEndian.AppendUint32(labels, uint32(label))
-	}
-	sum.Write(labels)
+	sum.Write(littleEndian(d.Labels))
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+func littleEndian(labels []int32) []byte {
+	all := make([]byte, 0, 4*len(labels))
+	for _, label := range labels {
+		all = binary.LittleEndian.AppendUint32(all, uint32(label))
+	}
+	return all
 }
 
 // imageSize returns the number of pixels of an image, over all channels.

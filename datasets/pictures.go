@@ -109,31 +109,10 @@ func (p *Pictures) Broken() []string {
 // ahead of the consumer; their order does not depend on that. Where all of a batch is left out
 // (SkipBroken), so is the batch.
 func (p *Pictures) Stream(ctx context.Context, size int) iter.Seq2[Batch, error] {
-	if size < 1 {
-		size = max(1, p.Len())
+	if err := p.Input.Validate(); err != nil {
+		return func(yield func(Batch, error) bool) { yield(Batch{}, err) }
 	}
-	return func(yield func(Batch, error) bool) {
-		if err := p.Input.Validate(); err != nil {
-			yield(Batch{}, err)
-			return
-		}
-		frame := p.frame()
-		steps := (p.Len() + size - 1) / size
-		for batch, err := range ahead(ctx, steps, func(ctx context.Context, step int) (Batch, error) {
-			indices := make([]int, min(size, p.Len()-step*size))
-			for k := range indices {
-				indices[k] = step*size + k
-			}
-			return assemble(ctx, p, indices, false, func(to []float32, picture raster, _ int) { frame.normalise(to, picture) })
-		}) {
-			if err == nil && batch.N == 0 {
-				continue
-			}
-			if !yield(batch, err) {
-				return
-			}
-		}
-	}
+	return streamed(ctx, p, size)
 }
 
 func (p *Pictures) frame() frame { return p.Input.frame() }

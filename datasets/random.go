@@ -14,6 +14,7 @@ const (
 	purposeAugment
 	purposeShapes
 	purposeMix
+	purposeClutter
 )
 
 // stream is a sequence of random numbers that is the same on every machine and with every version of

@@ -6,7 +6,8 @@ import (
 )
 
 // Source is a set of labelled images that gives them out as a model takes them: out of memory
-// (*Images), or from picture files that are decoded when they are asked for (*Pictures).
+// (*Images), from picture files that are decoded when they are asked for (*Pictures), or drawn then
+// (*Cluttered).
 type Source interface {
 	About() About
 	// Len returns the number of images.
