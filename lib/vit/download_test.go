@@ -221,7 +221,7 @@ func TestCheckpoints(t *testing.T) {
 			t.Errorf("%s: the digits of %s are not those of its name", name, c.file)
 		}
 	}
-	without := map[string]bool{"vit_fmnist_patch4_28": true, // comes with Tokenfuse
+	without := map[string]bool{"vit_fmnist_patch4_28": true, "vit_cfmnist_patch4_48": true, "vit_cfmnist_patch4_64": true, // come with Tokenfuse, or will
 		"lvvit_l": true, "vit_large_patch32_224": true, "vit_tiny_patch32_224": true} // published at other image sizes, or not at all
 	all := checkpoints()
 	for _, m := range Models() {

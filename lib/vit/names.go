@@ -54,13 +54,7 @@ func imageNet(crop float64) Evaluation {
 // Models lists the models known by name, family by family: Tokenfuse's own, DeiT (timm's names),
 // LV-ViT, T2T-ViT (those of the official codes) and ViT (timm's).
 func Models() []Named {
-	fmnist := Named{
-		Family: "Tokenfuse", Name: "vit_fmnist_patch4_28", Source: "Tokenfuse, trained on Fashion-MNIST",
-		Config:     Config{ImageSize: ImageSize{28, 28}, PatchSize: 4, Channels: 1, Dim: 96, Depth: 8, Heads: 3, MLPRatio: 2, Classes: 10},
-		Evaluation: Evaluation{Mean: []float64{0.2860}, Std: []float64{0.3530}},
-		Labels:     []string{"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"},
-	}
-	return labelled(slices.Concat([]Named{fmnist}, deits(), lvvits(), t2ts(), vits()))
+	return labelled(slices.Concat(fashions(), deits(), lvvits(), t2ts(), vits()))
 }
 
 // ByName returns a named model; an unknown name is an error that lists the known ones.
