@@ -64,8 +64,8 @@ func (r Recipe) Validate() error {
 		}
 		return nil
 	}
-	if r.Dataset != "fashion-mnist" {
-		return fmt.Errorf("train: unknown dataset %q: known is fashion-mnist", r.Dataset)
+	if err := datasets.CheckName(r.Dataset); err != nil {
+		return err
 	}
 	_, err := r.method()
 	return errors.Join(err,
