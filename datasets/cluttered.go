@@ -86,6 +86,9 @@ func (d *Cluttered) About() About {
 // Len returns the number of images: the articles, outside of the training split times clutters.
 func (d *Cluttered) Len() int { return d.n }
 
+// Articles returns the articles, as they are without clutter. They are to be read, not changed.
+func (d *Cluttered) Articles() *Images { return d.articles }
+
 // Article returns which article image i shows, an index into the articles' own split, and in which of
 // its clutters, 0 to Clutters-1; i is within 0..Len()-1.
 func (d *Cluttered) Article(i int) (article, clutter int) {

@@ -99,6 +99,10 @@ func TestReadErrors(t *testing.T) {
 		"fusion list":   {`{"model":"m","method":"tome","fusion":[]}`, `line 1: fusion is "[]": want an object such as {"method":"none"}`},
 		"batch":         {`{"model":"m","method":"tome","batch":-16}`, `line 1: batch is "-16": want a count`},
 		"time":          {`{"model":"m","method":"tome","milliseconds_per_batch":-1}`, `line 1: milliseconds_per_batch is "-1": want a number from 0 on`},
+		"kept in %":     {`{"model":"m","method":"tome","foreground_kept":79.8}`, `line 1: foreground_kept is "79.8": want a fraction in [0, 1]`},
+		"negative size": {`{"model":"m","method":"tome","foreground_size":-1}`, `line 1: foreground_size is "-1": want a number from 0 on`},
+		"error below 0": {`{"model":"m","method":"tome","group_purity_standard_error":-1}`, `line 1: group_purity_standard_error is "-1": want a number from 0 on`},
+		"tokens":        {`{"model":"m","method":"tome","background_tokens":[1,-1]}`, `line 1: background_tokens is "[1 -1]": want numbers from 0 on`},
 		"several":       {`{"samples":-1}`, `line 1: model is "": want a name; method is "": want a name; samples is "-1": want a count`},
 		"no object":     {`7`, `line 1: not a result row: cannot unmarshal number into Go value of type result.Row`},
 		"long":          {strings.Repeat(" ", maxLine+1), `line 1: longer than 1048576 bytes: not a result row`},
@@ -122,7 +126,8 @@ func TestFile(t *testing.T) {
 	rows := []Row{
 		{Model: "m", Method: "none", GMACs: 0.25, AccuracyTop1: 0.9, Samples: 10, Tokens: []int{50, 50}},
 		{Model: "m", Method: "tome", Fusion: fusion(`{"method":"tome","r":4}`), Seed: -3, ImagesPerSecond: 12.5,
-			Timing: Timing{Batch: 16, Repetitions: 9, GainOfCutting: -0.5}, Machine: Machine{CPU: "c", Cores: 2}},
+			Foreground: Foreground{ForegroundKept: 0.5, ForegroundKeptError: 0.01, ForegroundSize: 3, BackgroundTokens: []float64{1, 0, 2}},
+			Timing:     Timing{Batch: 16, Repetitions: 9, GainOfCutting: -0.5}, Machine: Machine{CPU: "c", Cores: 2}},
 	}
 	if err := WriteFile(path, rows); err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ type Row struct {
 	// Tokens leave each block, protected ones included.
 	Tokens          []int   `json:"tokens,omitempty"`
 	ImagesPerSecond float64 `json:"images_per_second,omitempty"`
+	Foreground
 	Timing
 	Machine
 	Sweep
@@ -60,6 +61,7 @@ func (r Row) Validate() error {
 	refuse(!(r.GMACs >= 0) || math.IsInf(r.GMACs, 0), "gmacs", r.GMACs, "a number from 0 on")
 	refuse(!(r.AccuracyTop1 >= 0 && r.AccuracyTop1 <= 1), "accuracy_top1", r.AccuracyTop1, "a fraction in [0, 1]")
 	refuse(!(r.ImagesPerSecond >= 0) || math.IsInf(r.ImagesPerSecond, 0), "images_per_second", r.ImagesPerSecond, "a number from 0 on")
+	r.Foreground.validate(refuse)
 	r.Timing.validate(refuse)
 	refuse(!(r.Seconds >= 0) || math.IsInf(r.Seconds, 0), "seconds", r.Seconds, "a number from 0 on")
 	refuse(slices.ContainsFunc(r.Tokens, func(n int) bool { return n < 0 }), "tokens", r.Tokens, "counts")
