@@ -90,7 +90,7 @@ func TestClutterByHand(t *testing.T) {
 func TestClutterProperties(t *testing.T) {
 	articles := articlesOf(5, Test)
 	d := around(t, Clutter{Canvas: 11, Distractors: 6, Piece: 2, Clutters: 40, Seed: 3}, articles)
-	places := map[image.Point]int{}
+	places, pieces := map[image.Point]int{}, map[[2]int]bool{}
 	for i := range d.Len() {
 		article, clutter := d.Article(i)
 		if article != i%5 || clutter != i/5 || d.Label(i) != article%2 {
@@ -112,11 +112,16 @@ func TestClutterProperties(t *testing.T) {
 			}
 			if own {
 				ink++
+			} else if value > 0 {
+				pieces[[2]int{article, int(value)}] = true
 			}
 		}
 		if ink != 11 {
 			t.Errorf("image %d: %d of the article's 11 pixels are there", i, ink)
 		}
+	}
+	if len(pieces) != 5*4 {
+		t.Errorf("%d pairs of an article and one that its distractors are cut from, want 5*4", len(pieces))
 	}
 	// 200 images on 64 places: each is empty with a probability of 4%.
 	if len(places) < 50 {
