@@ -22,8 +22,10 @@ type Clutter struct {
 }
 
 // DefaultClutter is what the bare name "cluttered-fashion-mnist" stands for: a canvas of 48x48, 8
-// distractors of 8x8, as many and as large as those of cluttered MNIST, 3 clutters of each test
-// article, training images in new clutter each epoch, seed 1.
+// distractors of 8x8 (as many and as large as on cluttered MNIST's canvas of 100x100: it is denser here),
+// 3 clutters of each test article, training images in new clutter each epoch, seed 1. About 17% of the
+// pixels are then foreground and 13% distractors; 18% of the patches of 4x4 are at least half foreground,
+// 26% hold any of it.
 func DefaultClutter() Clutter {
 	return Clutter{Canvas: 48, Distractors: 8, Piece: 8, Clutters: 3, Seed: 1}
 }

@@ -25,8 +25,10 @@ import (
 //     told from is always there, and the foreground is exactly the article's ink. A later distractor
 //     covers an earlier one in the same way.
 //
-// (Cluttered MNIST takes windows as they come, empty or not, and adds them up where they overlap. A sum or
-// a maximum would let a bright distractor hide a dark article.)
+// (Cluttered MNIST takes windows as they come, empty or not, and adds up what overlaps, the digit
+// too, to at most white. A sum or a maximum would let a bright distractor hide a dark article.) Six in a
+// hundred of an article's inked pixels are fainter than 9 of 255: foreground all the same, and dark
+// where they cover a distractor.
 //
 // Nothing is kept but the articles: an image is made when it is asked for, in microseconds. It depends on
 // (seed, split, articles, article, clutter) alone, whatever the order and by however many goroutines.
