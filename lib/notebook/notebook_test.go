@@ -63,6 +63,24 @@ func ExampleShow_rows() {
 	// └────────────┴───────────────┴────────┴─────────┴────────────────────┴────────────────┴──────────────────┘
 }
 
+// What a method makes of the article of cluttered images, where it was measured: means and their
+// standard errors.
+func ExampleShow_foreground() {
+	Show([]result.Row{
+		{Model: "m", Method: "tome", Fusion: json.RawMessage(`{"r":8}`), GMACs: 0.31, AccuracyTop1: 0.5, Foreground: result.Foreground{
+			ForegroundKept: 1, ForegroundPurity: 0.917, ForegroundPurityError: 0.0012, ForegroundSize: 2.5, ForegroundSizeError: 0.02}},
+		{Model: "m", Method: "topk", Fusion: json.RawMessage(`{"keep_rate":0.7}`), GMACs: 0.32, AccuracyTop1: 0.5, Foreground: result.Foreground{
+			ForegroundKept: 0.958, ForegroundKeptError: 0.0009, ForegroundPurity: 1, ForegroundSize: 1}},
+	})
+	// Output:
+	// ┌────────┬───────────────┬───────┬────────────────────┬─────────────────────┬───────────────────────┬────────────────────────────┐
+	// │ method │ setting       │ GMACs │ top-1 accuracy (%) │ foreground kept (%) │ foreground purity (%) │ foreground token (patches) │
+	// ├────────┼───────────────┼───────┼────────────────────┼─────────────────────┼───────────────────────┼────────────────────────────┤
+	// │ tome   │ r=8           │  0.31 │              50.00 │              100.00 │          91.70 ± 0.12 │                2.50 ± 0.02 │
+	// │ topk   │ keep_rate=0.7 │  0.32 │              50.00 │        95.80 ± 0.09 │                100.00 │                       1.00 │
+	// └────────┴───────────────┴───────┴────────────────────┴─────────────────────┴───────────────────────┴────────────────────────────┘
+}
+
 // TestRowTableColumns: columns that would stay empty are left out.
 func TestRowTableColumns(t *testing.T) {
 	for name, c := range map[string]struct {

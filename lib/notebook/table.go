@@ -115,6 +115,11 @@ func rowTable(rows []result.Row) table {
 			}
 			return strconv.FormatFloat(r.ImagesPerSecond, 'f', 0, 64)
 		}},
+		{"foreground kept (%)", func(_ int, r result.Row) string { return measured(100, r.ForegroundKept, r.ForegroundKeptError) }},
+		{"foreground purity (%)", func(_ int, r result.Row) string { return measured(100, r.ForegroundPurity, r.ForegroundPurityError) }},
+		{"group purity (%)", func(_ int, r result.Row) string { return measured(100, r.GroupPurity, r.GroupPurityError) }},
+		{"foreground token (patches)", func(_ int, r result.Row) string { return measured(1, r.ForegroundSize, r.ForegroundSizeError) }},
+		{"background token (patches)", func(_ int, r result.Row) string { return measured(1, r.BackgroundSize, r.BackgroundSizeError) }},
 	}
 
 	laid := table{rows: make([][]string, len(rows))}
@@ -132,6 +137,17 @@ func rowTable(rows []result.Row) table {
 		}
 	}
 	return laid
+}
+
+// measured is a mean, with its standard error where there is one; empty where it was not measured.
+func measured(scale, mean, standardError float64) string {
+	switch {
+	case mean == 0:
+		return ""
+	case standardError == 0:
+		return fmt.Sprintf("%.2f", scale*mean)
+	}
+	return fmt.Sprintf("%.2f ± %.2f", scale*mean, scale*standardError)
 }
 
 // againstBase compares a row with its base model; empty where there is none, or it is the base.
