@@ -97,6 +97,12 @@ func (d *Cluttered) Article(i int) (article, clutter int) {
 	return i % d.articles.Len(), i / d.articles.Len()
 }
 
+// Group is Article's article: images of one article are no independent evidence (see ablation.Grouped).
+func (d *Cluttered) Group(i int) int {
+	article, _ := d.Article(i)
+	return article
+}
+
 // Label returns the class of image i. An i outside 0..Len()-1 panics, as indexing a slice does.
 func (d *Cluttered) Label(i int) int {
 	article, _ := d.Article(i)

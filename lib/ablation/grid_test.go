@@ -207,6 +207,7 @@ func TestGridRefuses(t *testing.T) {
 		"unknown in method": {`{"methods":[{"fusion":"tome","varry":{}}]}`, `unknown field "varry": known are fusion, label, vary, targets`},
 		"no fusion":         {`{"methods":[{"label":"x"}]}`, `give "fusion"`},
 		"unknown dataset":   {`{"models":["m"],"methods":["none"],"data":["mnist"]}`, `unknown dataset "mnist": known are cifar10`},
+		"bad clutter":       {`{"models":["m"],"methods":["none"],"data":["cluttered-fashion-mnist:mess=1"]}`, "mess"},
 		"shapes of none":    {`{"models":["m"],"methods":["none"],"data":["shapes"]}`, `give "images" and "size"`},
 		"shapes in splits":  {`{"models":["m"],"methods":["none"],"data":[{"dataset":"shapes","split":"test"}]}`, "shapes has no split"},
 		"bad target":        {`{"models":["m"],"methods":["none"],"targets":["much"],"data":[` + shapes + `]}`, `target is "much"`},

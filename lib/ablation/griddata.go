@@ -17,8 +17,9 @@ import (
 
 // GridData is the images of a grid; in a file, the name of a dataset alone will do.
 type GridData struct {
-	// Dataset is fashion-mnist, cifar10, cifar100, folder (pictures in ImageNet's layout) or shapes
-	// (generated: for tests).
+	// Dataset is a name that datasets.Open knows, such as fashion-mnist, or cluttered-fashion-mnist with
+	// settings behind a colon; or folder (pictures in ImageNet's layout), or shapes (generated: for
+	// tests).
 	Dataset string `json:"dataset"`
 	// Split is test, unless it says otherwise; of a folder, validation. Shapes have none.
 	Split datasets.Split `json:"split,omitempty"`
@@ -46,8 +47,10 @@ var gridDatasets = map[string][]string{
 	"fashion-mnist": {"split", "first"},
 	"cifar10":       {"split", "first"},
 	"cifar100":      {"split", "first"},
-	"folder":        {"split", "first", "path"},
-	"shapes":        {"first", "images", "size", "seed"},
+
+	"cluttered-fashion-mnist": {"split", "first"},
+	"folder":                  {"split", "first", "path"},
+	"shapes":                  {"first", "images", "size", "seed"},
 }
 
 // Validate returns an error for an unknown dataset, and for fields that it does not read.
@@ -55,13 +58,19 @@ func (d GridData) Validate() error {
 	if d.Source != nil {
 		return nil
 	}
-	known, ok := gridDatasets[d.Dataset]
+	base, settings, _ := strings.Cut(d.Dataset, ":")
+	known, ok := gridDatasets[base]
 	if !ok {
 		return fmt.Errorf("ablation: unknown dataset %q: known are %s", d.Dataset, strings.Join(slices.Sorted(maps.Keys(gridDatasets)), ", "))
 	}
 	for name, set := range map[string]bool{"split": d.Split != "", "path": d.Path != "", "images": d.Images != 0, "size": d.Size != 0, "seed": d.Seed != 0} {
 		if set && !slices.Contains(known, name) {
 			return fmt.Errorf("ablation: dataset %s has no %s: it takes %s", d.Dataset, name, strings.Join(known, ", "))
+		}
+	}
+	if settings != "" {
+		if err := datasets.CheckName(d.Dataset); err != nil {
+			return err
 		}
 	}
 	switch {
@@ -121,35 +130,36 @@ func (d GridData) load(ctx context.Context, name string, c vit.Config, progress 
 	if d.Source != nil {
 		return d.Source, nil
 	}
-	options := []datasets.Option{datasets.WithContext(ctx), datasets.WithProgress(progress)}
-	var images *datasets.Images
+	var images datasets.Source
 	var err error
 	switch d.Dataset {
-	case "fashion-mnist":
-		images, err = datasets.FashionMNIST(d.split(), options...)
-	case "cifar10":
-		images, err = datasets.CIFAR10(d.split(), options...)
-	case "cifar100":
-		images, err = datasets.CIFAR100(d.split(), options...)
 	case "shapes":
 		images, err = datasets.Shapes(d.Images, d.Size, d.Seed)
 	case "folder":
-		pictures, err := datasets.Folder(d.Path, d.split(), evaluation(name, c))
-		if err != nil {
-			return nil, err
-		}
-		if d.First > 0 {
-			pictures = pictures.First(d.First)
-		}
-		return pictures, nil
+		images, err = datasets.Folder(d.Path, d.split(), evaluation(name, c))
+	default:
+		images, err = datasets.Open(d.Dataset, d.split(), datasets.WithContext(ctx), datasets.WithProgress(progress))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if d.First > 0 {
-		images = images.First(d.First)
+	return first(images, d.First), nil
+}
+
+// first returns the first n images; all where n is 0.
+func first(images datasets.Source, n int) datasets.Source {
+	if n == 0 {
+		return images
 	}
-	return images, nil
+	switch images := images.(type) {
+	case *datasets.Images:
+		return images.First(n)
+	case *datasets.Pictures:
+		return images.First(n)
+	case *datasets.Cluttered:
+		return images.First(n)
+	}
+	return images
 }
 
 // evaluation is the transform that makes a model's input of a picture.
