@@ -111,14 +111,10 @@ func sumBefore(x *Node) *Node {
 	return EinsumAxes(x, before, [][2]int{{1, 1}}, nil)
 }
 
-// lookup returns table[index] for table [batch, n] and index [batch, m] holding whole numbers. It
-// is a comparison and a sum, which XLA's CPU runs faster than a gather.
-func lookup(table, index *Node) *Node {
-	batch, n, m := table.Shape().Dimensions[0], table.Shape().Dimensions[1], index.Shape().Dimensions[1]
-	full := shapes.Make(table.DType(), batch, m, n)
-	hit := Equal(BroadcastToShape(InsertAxes(index, 2), full), Iota(table.Graph(), full, 2))
-	return ReduceSum(Where(hit, BroadcastToShape(InsertAxes(table, 1), full), Zeros(table.Graph(), full)), 2)
-}
+// lookup returns table[index] for table [batch, n] and index [batch, m] holding whole numbers from 0 to
+// n-1. A gather of so few values is faster than a comparison with all, and compiles in a third of the
+// time.
+func lookup(table, index *Node) *Node { return Squeeze(rows(InsertAxes(table, -1), index), -1) }
 
 // interleave puts A [batch, ceil(tokens/2)] and B [batch, floor(tokens/2)] back in token order.
 func interleave(a, b *Node, tokens int) *Node {
