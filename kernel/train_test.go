@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"tokenfuse/lib/train"
+	"tokenfuse/lib/result"
 )
 
 func TestTrainUsage(t *testing.T) {
@@ -74,7 +74,7 @@ func TestTrainPictures(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	rows, err := train.ReadLog(filepath.Join(out, "log.jsonl"))
+	rows, err := result.ReadTraining(filepath.Join(out, "log.jsonl"))
 	if err != nil || len(rows) != 4 || rows[3].AccuracyTop1 == nil || rows[3].EMAAccuracyTop1 == nil || rows[0].AccuracyTop1 != nil {
 		t.Errorf("log %+v, %v: want four lines, accuracies on the last of each epoch", rows, err)
 	}

@@ -64,7 +64,7 @@ func TestConsistencyLoss(t *testing.T) {
 					loss := c.loss(in[0], in[1], in[2], in[3])
 					return append([]*Node{loss}, Gradient(loss, in[0], in[1], in[2])...)
 				})
-				out := exec.MustExec(test.teacher, test.student, test.logits, test.target)
+				out := exec.MustCall(test.teacher, test.student, test.logits, test.target)
 				if got := tensors.MustCopyFlatData[float32](out[0])[0]; math.Abs(float64(got-test.loss)) > 1e-5 {
 					t.Errorf("loss %v, want %v", got, test.loss)
 				}
@@ -169,7 +169,7 @@ func TestConsistencyObjective(t *testing.T) {
 		plain.Consistency, plain.method = nil, fusion.None{}
 		return append(append(o.parts(in, student), o.parts(in, fusion.None{})...), plain.parts(in, nil)...)
 	})
-	got := exec.MustExec(images, [][]int32{{0}, {3}, {1}})
+	got := exec.MustCall(images, [][]int32{{0}, {3}, {1}})
 	part := func(i int) float64 { return scalar(got[i]) }
 	if part(0) != part(1) || part(2) != 0 {
 		t.Errorf("a teacher that is the student: parts %v, %v, %v, want the second as the first and no third", part(0), part(1), part(2))

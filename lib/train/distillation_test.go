@@ -21,7 +21,7 @@ func TestDistillationLosses(t *testing.T) {
 			a, b := Distillation{Alpha: 0.25}.losses(vit.Output{ClassLogits: class, DistillationLogits: distilled}, target, labels, 0.2)
 			return []*Node{a, b}
 		})
-		out := exec.MustExec([][]float32{{ln3, 0}}, [][]float32{{ln3, 0}}, [][]float32{{1, 0}}, [][]int32{{1}})
+		out := exec.MustCall([][]float32{{ln3, 0}}, [][]float32{{ln3, 0}}, [][]float32{{1, 0}}, [][]int32{{1}})
 		class := 0.75 * -(0.9*math.Log(0.75) + 0.1*math.Log(0.25)) // smoothed: 0.8 + 0.2/2 and 0.2/2
 		distilled := 0.25 * -math.Log(0.25)
 		if a, b := scalar(out[0]), scalar(out[1]); math.Abs(a-class) > 1e-6 || math.Abs(b-distilled) > 1e-6 {

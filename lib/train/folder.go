@@ -16,6 +16,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"tokenfuse/lib/result"
 	"tokenfuse/lib/vit"
 	"tokenfuse/lib/weights"
 )
@@ -26,6 +27,7 @@ import (
 type folder struct {
 	dir     string
 	logFile *os.File
+	logged  []result.TrainingRow // what log.jsonl holds
 }
 
 // openFolder makes a run's folder, or finds it again; a folder that holds a run of another recipe is

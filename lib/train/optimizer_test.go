@@ -17,7 +17,7 @@ func TestClip(t *testing.T) {
 	for limit, want := range map[float64][]float32{1: {0.6, 0, 0.8}, 2.5: {1.5, 0, 2}, 5.1: {3, 0, 4}} {
 		for name, backend := range backends(t) {
 			exec := MustNewExec(backend, func(a, b *Node) []*Node { return clip([]*Node{a, b}, limit) })
-			out := exec.MustExec([]float32{3}, []float32{0, 4})
+			out := exec.MustCall([]float32{3}, []float32{0, 4})
 			got := append(tensors.MustCopyFlatData[float32](out[0]), tensors.MustCopyFlatData[float32](out[1])...)
 			for i := range want {
 				if math.Abs(float64(got[i]-want[i])) > 1e-5 {
@@ -46,7 +46,7 @@ func TestAverage(t *testing.T) {
 		return x
 	})
 	for _, want := range []float32{0.5, 1.25, 2.125} {
-		exec.MustExec(float32(0))
+		exec.MustCall(float32(0))
 		averaged, err := a.model(m, fusion.None{})
 		if err != nil {
 			t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"tokenfuse/lib/accel"
+	"tokenfuse/lib/result"
 	"tokenfuse/lib/train"
 	"tokenfuse/lib/vit"
 	"tokenfuse/lib/weights"
@@ -243,7 +244,7 @@ func contents(t *testing.T, dir, file string) []byte {
 // logOf is a run's log without its times.
 func logOf(t *testing.T, dir string) (text [8]string) {
 	t.Helper()
-	rows, err := train.ReadLog(filepath.Join(dir, "log.jsonl"))
+	rows, err := result.ReadTraining(filepath.Join(dir, "log.jsonl"))
 	if err != nil || len(rows) != len(text) {
 		t.Fatalf("%d rows, %v, want %d", len(rows), err, len(text))
 	}

@@ -120,6 +120,9 @@ func (s *session) one(ctx context.Context, batch train.Batch, step int) (Progres
 			return p, err
 		}
 		s.tally = newTally()
+		if s.Logged != nil {
+			s.Logged(s.folder.logged)
+		}
 	}
 	if s.Progress != nil {
 		s.Progress(p)

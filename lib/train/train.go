@@ -19,6 +19,7 @@ import (
 	"tokenfuse/datasets"
 	"tokenfuse/lib/accel"
 	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/result"
 	"tokenfuse/lib/vit"
 )
 
@@ -34,6 +35,9 @@ type Options struct {
 	CheckpointEvery int
 	// LogEvery is the number of steps between lines of log.jsonl, beside the one of each epoch; 0 is none.
 	LogEvery int
+	// Logged, if set, is given all lines of log.jsonl, those before an interruption too, whenever there is
+	// one more: the data of a live curve.
+	Logged func([]result.TrainingRow)
 	// Progress, if set, hears of every step.
 	Progress func(Progress)
 }

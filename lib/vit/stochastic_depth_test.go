@@ -36,7 +36,7 @@ func TestStay(t *testing.T) {
 			}
 			return Concatenate(all, 0)
 		})
-		factors := tensors.MustCopyFlatData[float32](exec.MustExec()[0])
+		factors := tensors.MustCopyFlatData[float32](exec.MustCall()[0])
 		if first == nil {
 			first = factors
 		}
@@ -84,7 +84,7 @@ func TestStochasticDepth(t *testing.T) {
 					}
 					return out
 				})
-				all := exec.MustExec(input)
+				all := exec.MustCall(input)
 				got := tensors.MustCopyFlatData[float32](all[0])
 				left := 0
 				for i := range images {
