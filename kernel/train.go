@@ -51,6 +51,7 @@ weights.`,
 	cmd.Flags().Int64Var(&f.seed, "seed", 0, "seed, instead of the recipe's")
 	cmd.Flags().IntVar(&f.logEvery, "log-every", 0, "steps between lines of the log, beside those of each epoch; 0 is none")
 	cmd.Flags().IntVar(&f.checkpointEvery, "checkpoint-every", 0, "steps between checkpoints; 0 is once an epoch")
+	cmd.Flags().IntVar(&f.devices, "devices", 1, "devices that share the images of a step")
 	cmd.Flags().BoolVar(&f.list, "list", false, "list the recipes that come with Tokenfuse")
 	cmd.Flags().BoolVar(&f.show, "show", false, "print the recipe and train nothing")
 	return cmd
@@ -58,10 +59,10 @@ weights.`,
 
 // trainFlags are what the command line says.
 type trainFlags struct {
-	recipe, output, data              string
-	epochs, logEvery, checkpointEvery int
-	seed                              int64
-	list, show                        bool
+	recipe, output, data                       string
+	epochs, logEvery, checkpointEvery, devices int
+	seed                                       int64
+	list, show                                 bool
 }
 
 func (f *trainFlags) run(cmd *cobra.Command) error {
@@ -154,7 +155,7 @@ func (f *trainFlags) train(ctx context.Context, out, progress io.Writer, recipe 
 	about := training.About()
 	fmt.Fprintf(progress, "training %s on %d images of %s %s, %d epochs, %s\n", recipe.Model, training.Len(), about.Name, about.Split, recipe.Epochs, accel.Name(backend))
 	m, accuracy, err := train.Run(ctx, recipe, train.Options{
-		Dir: dir, Backend: backend, Train: training, Test: test, LogEvery: f.logEvery, CheckpointEvery: f.checkpointEvery,
+		Dir: dir, Backend: backend, Train: training, Test: test, Devices: f.devices, LogEvery: f.logEvery, CheckpointEvery: f.checkpointEvery,
 		Progress: trainProgress(progress),
 	})
 	if ctx.Err() != nil {

@@ -15,20 +15,15 @@ import (
 // trainingImages are what a recipe trains on, and what it tests on: ImageNet's validation images for
 // pictures in its layout.
 func trainingImages(ctx context.Context, progress io.Writer, r train.Recipe, data string) (training, test datasets.Source, err error) {
-	if r.Dataset == "imagenet" {
+	if r.Dataset == train.ImageNet {
 		return trainingPictures(r, data)
-	}
-	open, ok := map[string]func(datasets.Split, ...datasets.Option) (*datasets.Images, error){
-		"fashion-mnist": datasets.FashionMNIST, "cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[r.Dataset]
-	if !ok {
-		return nil, nil, failure.Usage("train: the command has no dataset %q", r.Dataset)
 	}
 	options := []datasets.Option{datasets.WithContext(ctx), datasets.WithProgress(progress)}
 	if data != "" {
 		options = append(options, datasets.From(data))
 	}
-	if training, err = open(datasets.Train, options...); err == nil {
-		test, err = open(datasets.Test, options...)
+	if training, err = datasets.Open(r.Dataset, datasets.Train, options...); err == nil {
+		test, err = datasets.Open(r.Dataset, datasets.Test, options...)
 	}
 	if errors.Is(err, datasets.ErrNotFound) {
 		err = &failure.Error{Code: failure.CodeMissing, Err: err}

@@ -22,6 +22,7 @@ func FashionMNIST() Recipe {
 // Recipes lists the names of the recipes that come with Tokenfuse:
 //
 //   - cifar trains a small model on CIFAR-10;
+//   - cluttered-fashion-mnist trains vit_cfmnist_patch4_48;
 //   - deit trains DeiT-S on ImageNet as its paper does (arXiv 2012.12877, table 9, and the defaults of
 //     its code), but for repeated augmentation, which it lacks; the learning rate is the paper's
 //     0.0005 * batch size / 512;

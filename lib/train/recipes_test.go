@@ -10,7 +10,7 @@ import (
 // TestRecipes: each recipe that comes with Tokenfuse can be trained by, and the one of fashion-mnist is
 // what fields left out take.
 func TestRecipes(t *testing.T) {
-	if want := []string{"cifar", "deit", "fashion-mnist", "mctf-finetune"}; !slices.Equal(Recipes(), want) {
+	if want := []string{"cifar", "cluttered-fashion-mnist", "deit", "fashion-mnist", "mctf-finetune"}; !slices.Equal(Recipes(), want) {
 		t.Errorf("%v, want %v", Recipes(), want)
 	}
 	for _, name := range Recipes() {
@@ -18,11 +18,12 @@ func TestRecipes(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if name == "fashion-mnist" && !reflect.DeepEqual(r, FashionMNIST()) {
-			t.Errorf("the recipe is %+v, want %+v", r, FashionMNIST())
+		want, ok := map[string]Recipe{"fashion-mnist": FashionMNIST(), "cluttered-fashion-mnist": ClutteredFashionMNIST()}[name]
+		if ok && !reflect.DeepEqual(r, want) {
+			t.Errorf("the recipe is %+v, want %+v", r, want)
 		}
 	}
-	if _, err := RecipeByName("imagenet"); err == nil || !strings.Contains(err.Error(), "known are cifar, deit") {
+	if _, err := RecipeByName("imagenet"); err == nil || !strings.Contains(err.Error(), "known are cifar, cluttered-fashion-mnist, deit") {
 		t.Errorf("%v does not list the known recipes", err)
 	}
 }

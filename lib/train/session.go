@@ -29,6 +29,7 @@ type session struct {
 	imitated *vit.Classifier           // nil where the recipe does not distil
 	teachers map[float64]fusion.Method // by r'; nil where the recipe has no consistency
 	trainer  *train.Trainer
+	devices  *devices  // nil where there is one
 	perEpoch int       // steps of an epoch
 	start    int       // steps that were done before
 	began    time.Time // when the first step here began
@@ -57,6 +58,9 @@ func (s *session) prepare() (err error) {
 	}
 	if s.perEpoch = s.Train.Len() / s.BatchSize; s.perEpoch == 0 {
 		return fmt.Errorf("train: %d images are no batch of %d: lower batch_size", s.Train.Len(), s.BatchSize)
+	}
+	if s.devices, err = s.newDevices(); err != nil {
+		return err
 	}
 	if s.trainer, err = s.newTrainer(); err != nil {
 		return err

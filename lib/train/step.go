@@ -70,7 +70,7 @@ func (s *session) step(batch train.Batch, step int) (loss float64, parts map[str
 	parts = map[string]float64{}
 	n := s.microBatches()
 	for _, inputs := range microBatches(all, n) {
-		metrics, err := s.trainer.TrainStep(train.Batch{Spec: spec, Inputs: inputs})
+		metrics, err := s.trainStep(spec, inputs)
 		if err != nil {
 			return 0, nil, s.explain(err)
 		}
@@ -85,6 +85,13 @@ func (s *session) step(batch train.Batch, step int) (loss float64, parts map[str
 		}
 	}
 	return loss, parts, s.finite(loss, step)
+}
+
+func (s *session) trainStep(spec any, inputs []*tensors.Tensor) ([]*tensors.Tensor, error) {
+	if s.devices != nil {
+		return s.devices.step(s.trainer, spec, inputs)
+	}
+	return s.trainer.TrainStep(train.Batch{Spec: spec, Inputs: inputs})
 }
 
 func scalar(t *tensors.Tensor) float64 { return float64(tensors.MustCopyFlatData[float32](t)[0]) }

@@ -31,6 +31,9 @@ type Options struct {
 	// Method, if set, takes the place of the recipe's fusion: a method of one's own, which JSON cannot
 	// tell.
 	Method fusion.Method
+	// Devices is the number of devices that share the images of a step; 0 is 1. XLA's CPU plugin offers 4,
+	// which are the same processor.
+	Devices int
 	// CheckpointEvery is the number of steps between checkpoints; 0 is once an epoch.
 	CheckpointEvery int
 	// LogEvery is the number of steps between lines of log.jsonl, beside the one of each epoch; 0 is none.
