@@ -141,7 +141,7 @@ func TestResumeEverywhere(t *testing.T) {
 		}
 		t.Run(accel.Name(backend), func(t *testing.T) {
 			r := everything()
-			r.Config.Depth, r.Config.Distilled, r.Distillation, r.Consistency, r.Fusion = 2, false, nil, nil, nil // less to compile; TestKill has it
+			r.Config.Depth, r.Config.Distilled, r.Accumulate, r.Distillation, r.Consistency, r.Fusion = 2, false, 1, nil, nil, nil // less to compile; TestKill has it
 			o := options(t, t.TempDir())
 			o.Backend = backend
 			whole, _, err := train.Run(t.Context(), r, o)
