@@ -89,6 +89,12 @@ func New(config string) (backend compute.Backend, err error) {
 	making.Lock()
 	defer making.Unlock()
 	prepare(config)
+	if config == "go" {
+		// One operation after another, each on all cores. By default operations of the Go backend (compute
+		// v0.1.6) also run beside each other, and where several compute erf (GELU) at once, as a graph of
+		// two passes through a model does, each holds a worker and waits for another: for ever.
+		config = "go:ops_sequential"
+	}
 	return compute.NewWithConfig(config)
 }
 
