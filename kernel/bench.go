@@ -16,6 +16,7 @@ import (
 	"tokenfuse/lib/bench"
 	"tokenfuse/lib/fusion"
 	"tokenfuse/lib/result"
+	"tokenfuse/plots"
 )
 
 // benchFlags are what `bench` was told.
@@ -24,7 +25,7 @@ type benchFlags struct {
 	batches                                        []int
 	warmup, repetitions                            int
 	cut, memory, compile                           bool
-	output, show                                   string
+	output, show, figure                           string
 	asJSON, asMarkdown                             bool
 }
 
@@ -57,7 +58,7 @@ over, what it writes to standard error is shown if it fails.`,
   go run ./kernel bench --image-size 224,384,512 --batch 4 --memory --output scale.jsonl
   go run ./kernel bench --fusion mctf:r=16 --dtype float32,bfloat16
   go run ./kernel bench --fusion mctf:r=16 --external "timm=exec python timm_deit.py --batch {batch}"
-  go run ./kernel bench --show scale.jsonl --markdown`,
+  go run ./kernel bench --show scale.jsonl --markdown --figure scale.png`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if alone {
@@ -66,6 +67,11 @@ over, what it writes to standard error is shown if it fails.`,
 			rows, err := benchRows(cmd, f)
 			if err != nil {
 				return err
+			}
+			if f.figure != "" {
+				if err := drawBench(rows, f.figure); err != nil {
+					return err
+				}
 			}
 			if f.asJSON {
 				return result.Write(cmd.OutOrStdout(), rows...)
@@ -89,11 +95,21 @@ over, what it writes to standard error is shown if it fails.`,
 	flags.BoolVar(&f.compile, "compile", false, "compile time without the compile cache, each case in a process of its own")
 	flags.StringVarP(&f.output, "output", "o", "", "JSON Lines `FILE` to write")
 	flags.StringVar(&f.show, "show", "", "measure nothing: show the rows of a `FILE` written earlier")
+	flags.StringVar(&f.figure, "figure", "", "draw time and memory over the size of the images into a `FILE`, .png or .svg")
 	flags.BoolVar(&alone, "alone", false, "")
 	_ = flags.MarkHidden("alone") // how the command starts itself for one case, told on standard input
 	listFlags(cmd, &f.asJSON, &f.asMarkdown)
 	flags.Lookup("json").Usage = "JSON Lines"
 	return cmd
+}
+
+// drawBench saves the figure of rows.
+func drawBench(rows []result.Row, path string) error {
+	figure, err := plots.Scale(rows)
+	if err != nil {
+		return failure.Usage("%w", err)
+	}
+	return figure.Save(path)
 }
 
 // benchRows measures, or reads what was measured.

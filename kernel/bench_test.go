@@ -51,6 +51,13 @@ func TestBench(t *testing.T) {
 	if shown := kernel(t, nil, "bench", "--show", out); shown.code != 0 || shown.stdout != got.stdout || !strings.Contains(got.stdout, "cut as mctf:r=8") {
 		t.Errorf("measured:\n%s\nshown:\n%s", got.stdout, shown.stdout)
 	}
+	figure := filepath.Join(t.TempDir(), "scale.png")
+	if shown := kernel(t, nil, "bench", "--show", out, "--figure", figure); shown.code != 0 {
+		t.Errorf("exit %d: %s", shown.code, shown.stderr)
+	}
+	if info, err := os.Stat(figure); err != nil || info.Size() == 0 {
+		t.Errorf("no figure was drawn: %v", err)
+	}
 	if shown := kernel(t, nil, "bench", "--show", out, "--json"); shown.stdout != string(lines) {
 		t.Errorf("as JSON Lines:\n%s\nwant\n%s", shown.stdout, lines)
 	}

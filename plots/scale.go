@@ -1,0 +1,157 @@
+package plots
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"image/color"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"tokenfuse/lib/result"
+)
+
+// Scale draws what rows of `bench` cost over the size of the images, both axes logarithmic: on the left
+// the time of an image, on the right, where it was measured, the most memory that a process needed. A
+// straight line is a power of the size, the steeper the higher. Each method, dtype and batch is a line of
+// its own, base models black.
+func Scale(rows []result.Row) (*Figure, error) {
+	var timed []result.Row
+	for _, r := range rows {
+		if side(r) > 0 && r.ImagesPerSecond > 0 {
+			timed = append(timed, r)
+		}
+	}
+	if len(timed) == 0 {
+		return nil, errors.New("plots: no rows with an image size and a speed: pass rows of `bench`")
+	}
+	slices.SortStableFunc(timed, func(a, b result.Row) int { return cmp.Compare(side(a), side(b)) })
+	lines, order := scaleLines(timed)
+	time := scalePanel("ms per image", timed)
+	memory := scalePanel("Peak memory (GiB)", timed)
+	bases, others := 0, 0
+	for _, name := range order {
+		index, base := others, lines[name][0].Method == result.None
+		if base {
+			index = bases
+			bases++
+		} else {
+			others++
+		}
+		time.addScale(name, lines[name], index, base, func(r result.Row) float64 { return 1000 / r.ImagesPerSecond })
+		memory.addScale(name, lines[name], index, base, func(r result.Row) float64 { return r.PeakMebibytes / 1024 })
+	}
+	panels := []*Figure{time}
+	if len(memory.legend) > 0 {
+		panels = append(panels, memory)
+	}
+	for _, panel := range panels {
+		panel.Plot.Y.Min, panel.Plot.Y.Max = panel.Plot.Y.Min/1.2, panel.Plot.Y.Max*1.2
+		panel.Height = 2.6*vg.Inch + legendHeight(panel.legend, panel.Width-2*margin)
+	}
+	first, last := timed[0], timed[len(timed)-1]
+	figure := Strip(panels...)
+	figure.Alt = fmt.Sprintf("Cost over image size from %s to %s: %s", first.ImageSize, last.ImageSize, strings.Join(order, "; "))
+	return figure, nil
+}
+
+// scaleLines groups rows by what is one line, in the order in which the lines appear.
+func scaleLines(rows []result.Row) (lines map[string][]result.Row, order []string) {
+	lines = map[string][]result.Row{}
+	several := func(of func(result.Row) string) bool {
+		return slices.ContainsFunc(rows, func(r result.Row) bool { return of(r) != of(rows[0]) })
+	}
+	batch := func(r result.Row) string { return fmt.Sprintf("batch %d", r.Batch) }
+	dtype := func(r result.Row) string { return cmp.Or(r.DType, "float32") }
+	batches, dtypes := several(batch), several(dtype)
+	for i, name := range result.Series(rows) {
+		if batches {
+			name += ", " + batch(rows[i])
+		}
+		if dtypes {
+			name += ", " + dtype(rows[i])
+		}
+		if lines[name] == nil {
+			order = append(order, name)
+		}
+		lines[name] = append(lines[name], rows[i])
+	}
+	return lines, order
+}
+
+// side is that of a square as large as the row's images, in pixels; 0 where it is not known.
+func side(r result.Row) float64 {
+	var height, width int
+	if n, err := fmt.Sscanf(r.ImageSize, "%dx%d", &height, &width); n != 2 || err != nil {
+		return 0
+	}
+	return math.Sqrt(float64(height) * float64(width))
+}
+
+func scalePanel(label string, rows []result.Row) *Figure {
+	p := newPlot()
+	// gonum centres an axis label by the values, not by their logarithms: a long one costs height.
+	p.X.Label.Text, p.Y.Label.Text = "Image size (pixels)", label
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		axis.Scale = plot.LogScale{}
+	}
+	var sizes []plot.Tick
+	for _, r := range rows {
+		tick := plot.Tick{Value: side(r), Label: strconv.Itoa(int(math.Round(side(r))))}
+		if !slices.Contains(sizes, tick) {
+			sizes = append(sizes, tick)
+		}
+	}
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks(sizes), powers{}
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = faint, faint
+	p.Add(grid)
+	p.X.Min, p.X.Max = side(rows[0])/1.05, side(rows[len(rows)-1])*1.05
+	return &Figure{Plot: p, Width: textWidth / 2}
+}
+
+// addScale draws one number of the rows that have it; without any, nothing.
+func (f *Figure) addScale(name string, rows []result.Row, index int, base bool, of func(result.Row) float64) {
+	var xys plotter.XYs
+	for _, r := range rows {
+		if v := of(r); v > 0 {
+			xys = append(xys, plotter.XY{X: side(r), Y: v})
+		}
+	}
+	if len(xys) == 0 {
+		return
+	}
+	colour := colours[index%len(colours)]
+	style := draw.LineStyle{Color: colour, Width: 1.5}
+	if base {
+		colour = color.NRGBA(ink)
+		style = draw.LineStyle{Color: colour, Width: 1.5, Dashes: []vg.Length{vg.Points(4), vg.Points(3)}}
+	}
+	line := &plotter.Line{XYs: xys, LineStyle: style}
+	scatter := &plotter.Scatter{XYs: xys, GlyphStyle: draw.GlyphStyle{Color: colour, Radius: 2.5, Shape: glyphs[index%len(glyphs)]}}
+	f.Plot.Add(line, scatter)
+	f.legend = append(f.legend, legendEntry{name, []plot.Thumbnailer{line, scatter}})
+}
+
+// powers marks a logarithmic axis at 1, 2 and 5 times the powers of ten.
+type powers struct{}
+
+// Ticks implements plot.Ticker.
+func (powers) Ticks(low, high float64) []plot.Tick {
+	var ticks []plot.Tick
+	for power := math.Floor(math.Log10(low)); power <= math.Log10(high); power++ {
+		for _, multiple := range []float64{1, 2, 5} {
+			if v := multiple * math.Pow(10, power); v >= low && v <= high {
+				ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'f', max(0, -int(power)), 64)})
+			}
+		}
+	}
+	return ticks
+}

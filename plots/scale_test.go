@@ -1,0 +1,80 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/plot/plotter"
+
+	"tokenfuse/lib/result"
+)
+
+// scaleRows are made up: time grows with the square of the size, memory less.
+func scaleRows() (rows []result.Row) {
+	for _, size := range []int{224, 384, 512, 1024} {
+		for method, factor := range map[string]float64{"none": 1, "mctf": 1.7} {
+			area := float64(size*size) / (224 * 224)
+			rows = append(rows, result.Row{Model: "m", Method: method, ImagesPerSecond: 20 * factor / area,
+				Timing: result.Timing{Batch: 1, ImageSize: fmt.Sprintf("%dx%d", size, size), PeakMebibytes: 400 + 60*area/factor}})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b result.Row) int { return strings.Compare(b.Method, a.Method) })
+	return rows
+}
+
+func ExampleScale() {
+	figure, err := Scale([]result.Row{
+		{Model: "m", Method: "none", ImagesPerSecond: 20, Timing: result.Timing{Batch: 1, ImageSize: "224x224"}},
+		{Model: "m", Method: "none", ImagesPerSecond: 5, Timing: result.Timing{Batch: 1, ImageSize: "448x448"}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(figure)
+	// Output: Cost over image size from 224x224 to 448x448: base model
+}
+
+func TestScaleGolden(t *testing.T) {
+	figure, err := Scale(scaleRows())
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareGolden(t, figure, "scale.png")
+}
+
+// TestScaleValues looks at what is drawn: sizes in order, milliseconds of an image, GiB.
+func TestScaleValues(t *testing.T) {
+	rows := scaleRows()
+	slices.Reverse(rows)
+	figure, err := Scale(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(figure.Parts) != 2 {
+		t.Fatalf("%d panels, want 2", len(figure.Parts))
+	}
+	for i, want := range [][2]float64{{50, 50 * 1024 * 1024 / (224. * 224)}, {460. / 1024, (400 + 60*1024*1024/(224.*224)) / 1024}} {
+		for _, entry := range figure.Parts[i].legend {
+			if entry.name != "base model" {
+				continue
+			}
+			xys := entry.thumbnails[0].(*plotter.Line).XYs
+			if len(xys) != 4 || xys[0].X != 224 || xys[3].X != 1024 || math.Abs(xys[0].Y-want[0]) > 1e-9 || math.Abs(xys[3].Y-want[1]) > 1e-9 {
+				t.Errorf("panel %d: %v, want %v to %v", i, xys, want[0], want[1])
+			}
+		}
+	}
+	for i := range rows {
+		rows[i].PeakMebibytes = 0
+	}
+	if figure, err = Scale(rows); err != nil || len(figure.Parts) > 1 {
+		t.Errorf("without memory: %v, %v", figure, err)
+	}
+	if _, err := Scale([]result.Row{{Model: "m", Method: "none"}}); err == nil {
+		t.Error("rows without a size were drawn")
+	}
+}
