@@ -33,7 +33,8 @@ func Fuse(slot, weight *Node, remaining int) *Assignment {
 	return a
 }
 
-// FuseSum is Fuse with the sum of the weighted tokens in place of their mean.
+// FuseSum is Fuse with the sum of the weighted tokens in place of their mean: slots and weights
+// [batch, tokens].
 func FuseSum(slot, weight *Node, remaining int) *Assignment {
 	a := &Assignment{slot: StopGradient(slot), weight: StopGradient(weight), remaining: remaining}
 	a.member = ConvertDType(hits(a.slot, remaining), slot.DType())
