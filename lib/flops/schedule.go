@@ -36,7 +36,7 @@ func ParseTarget(text string) (Target, error) {
 func Schedule(c vit.Config, method fusion.Method, target Target) (fusion.Method, Count, error) {
 	adjustable, ok := method.(fusion.Adjustable)
 	if !ok {
-		return nil, Count{}, fmt.Errorf("flops: %s has no number to adjust: give its setting yourself", method.Name())
+		return nil, Count{}, notAdjustable(method)
 	}
 	base, err := Of(c, fusion.None{})
 	if err != nil {
@@ -82,4 +82,12 @@ func Schedule(c vit.Config, method fusion.Method, target Target) (fusion.Method,
 		}
 	}
 	return at(low)
+}
+
+// notAdjustable says why no setting can be found for a method, and what to do.
+func notAdjustable(method fusion.Method) error {
+	if _, ok := method.(fusion.ATM); ok {
+		return fmt.Errorf("flops: what atm costs depends on the images, which are not looked at here: set alpha yourself, and read the cost of a setting from rows of results, which count it image by image")
+	}
+	return fmt.Errorf("flops: %s has no number to adjust: give its setting yourself", method.Name())
 }
