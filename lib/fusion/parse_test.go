@@ -261,3 +261,14 @@ func FuzzParse(f *testing.F) {
 		_, _ = method.Step(fusion.Layer{Index: 1, Depth: 4, Tokens: 50, Protected: 1, Dim: 48, Heads: 3})
 	})
 }
+
+// TestOwnDefaults: defaults without a paper are said to be ours, and so are those of a paper whose values
+// were not at hand.
+func TestOwnDefaults(t *testing.T) {
+	for _, d := range Methods() {
+		want := d.Paper == "-" && d.Kind != Base || d.Name == "atm"
+		if d.OwnDefaults != want {
+			t.Errorf("%s: the defaults are said to be ours: %v, want %v", d.Name, d.OwnDefaults, want)
+		}
+	}
+}
