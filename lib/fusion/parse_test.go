@@ -265,8 +265,8 @@ func FuzzParse(f *testing.F) {
 // TestOwnDefaults: defaults without a paper are said to be ours, and so are those of a paper whose values
 // were not at hand.
 func TestOwnDefaults(t *testing.T) {
-	for _, d := range Methods() {
-		want := d.Paper == "-" && d.Kind != Base || d.Name == "atm"
+	for _, d := range fusion.Methods() {
+		want := d.Paper == "-" && d.Kind != fusion.Base || d.Name == "atm"
 		if d.OwnDefaults != want {
 			t.Errorf("%s: the defaults are said to be ours: %v, want %v", d.Name, d.OwnDefaults, want)
 		}
