@@ -163,6 +163,12 @@ func SpecJSON(spec string) ([]byte, error) {
 			}
 			lists[key] = []any{}
 		}
+		if strings.ContainsAny(value, "[]{}") {
+			return nil, fmt.Errorf("fusion: %q in %q: a SPEC has lists without brackets, keep_rate=0.7,0.6, and fields of tau with a dot, tau.size=40; brackets are for FUSION.json", value, spec)
+		}
+		if low, high, ok := backwards(value); ok {
+			return nil, fmt.Errorf("fusion: the range %s in %q runs backwards: write %s-%s", value, spec, high, low)
+		}
 		if key == "" || value == "" {
 			return nil, fmt.Errorf("fusion: %q in %q: write METHOD:field=value,field=value, as in mctf:r=16,layers=1-11", part, spec)
 		}
@@ -219,6 +225,14 @@ func values(text string) []any {
 	return []any{text}
 }
 
+// backwards reports whether text is a range of whole numbers from a higher one to a lower one.
+func backwards(text string) (low, high string, is bool) {
+	low, high, is = strings.Cut(text, "-")
+	from, err1 := strconv.Atoi(low)
+	to, err2 := strconv.Atoi(high)
+	return low, high, is && err1 == nil && err2 == nil && from > to
+}
+
 func names() []string {
 	var all []string
 	for _, d := range Methods() {
@@ -258,9 +272,9 @@ func plainType(t reflect.Type) string {
 	case reflect.Float64:
 		return "a number"
 	case reflect.Slice:
-		return "a list"
+		return "a list (in a SPEC: 3,6,9 or 3-9; in FUSION.json: [3,6,9])"
 	case reflect.Map, reflect.Struct:
-		return "an object"
+		return "an object (in a SPEC its fields with a dot, tau.size=40)"
 	}
 	return "a " + t.Kind().String()
 }
