@@ -20,8 +20,8 @@ import (
 
 // Single is one fusion step on given tensors, outside any model: STEP.json.
 type Single struct {
-	Method    Method
-	Protected int // leading tokens that must stay
+	Method    Method // of which layer 0 is run
+	Protected int    // leading tokens that must stay
 }
 
 // ParseSingle reads STEP.json: FUSION.json without `layers`, and `protected` (1 where left out).
