@@ -57,7 +57,7 @@ func FromTensors(name string, c Config, all map[string]*tensors.Tensor) (m *Mode
 	all, positions := withPositions(c, all)
 	fit := weights.Compare(c.Parameters(), all)
 	err = fit.Err()
-	if positions != nil && len(fit.Missing)+len(fit.Retyped) == 0 && len(fit.Reshaped) < 2 {
+	if positions != nil && len(fit.Missing) == 0 && len(fit.Reshaped)+len(fit.Retyped) < 2 {
 		err = positions // alone, it says more
 	}
 	if err != nil {
