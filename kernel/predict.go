@@ -187,12 +187,7 @@ func readImages(f predictFlags, name string, c vit.Config) (*tensors.Tensor, err
 		}
 		return images, nil
 	}
-	evaluation := vit.DefaultEvaluation(c)
-	if named, err := vit.ByName(name); err == nil {
-		evaluation = named.Evaluation
-	}
-	transform := datasets.Transform{Resize: evaluation.Resize(c.ImageSize), Height: c.ImageSize.Height, Width: c.ImageSize.Width,
-		Channels: c.Channels, Mean: evaluation.Mean, Std: evaluation.Std}
+	transform := evaluationTransform(name, c)
 	var pixels []float32
 	for _, path := range f.images {
 		image, err := datasets.DecodeImage(path)

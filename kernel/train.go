@@ -2,102 +2,160 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"time"
 
+	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"tokenfuse/datasets"
 	"tokenfuse/kernel/internal/failure"
 	"tokenfuse/lib/accel"
+	"tokenfuse/lib/fusion"
 	"tokenfuse/lib/train"
-	"tokenfuse/lib/vit"
 )
 
 func newTrainCommand() *cobra.Command {
-	var (
-		recipeFile, output, data string
-		epochs                   int
-		seed                     int64
-	)
+	var f trainFlags
 	cmd := &cobra.Command{
 		Use:   "train --output DIR",
 		Short: "Train a model by a recipe; started again, it goes on where it stopped",
-		Long: `Trains a model by a recipe (JSON; without one, that of vit_fmnist_patch4_28, the
-model that comes with Tokenfuse). DIR gets recipe.json, log.jsonl (a line per epoch) and
-checkpoint.safetensors, and at the end the weights with a card that says how they were made.
-Interrupted, the run goes on from its last checkpoint when the same command is given again.`,
-		Example: `  go run ./kernel train --output out/fmnist
-  go run ./kernel train --recipe recipe.json --epochs 5 --output out/try`,
+		Long: `Trains a model by a recipe: one that comes with Tokenfuse (--list), or a JSON file
+(--show prints one to begin with; go doc tokenfuse/lib/train.Recipe explains its
+fields). Without --recipe it is fashion-mnist, which made the model that comes with
+Tokenfuse.
+
+DIR gets recipe.json, log.jsonl (a line per epoch: loss and its parts, learning rate,
+accuracy, seconds) and checkpoint.safetensors, and at the end the weights with a card
+that says how they were made; of a recipe with "ema" these are the moving average of
+the weights, and last.safetensors the weights themselves. Interrupted or killed, the
+run goes on from its last checkpoint when the same command is given again, to the same
+weights.`,
+		Example: `  go run ./kernel train --list
+  go run ./kernel train --output out/fmnist
+  go run ./kernel train --recipe cifar --epochs 5 --output out/cifar
+  go run ./kernel train --recipe mctf-finetune --show > recipe.json
+  go run ./kernel train --recipe recipe.json --data imagenet --output out/mctf`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			recipe := train.FashionMNIST()
-			if recipeFile != "" {
-				text, err := os.ReadFile(recipeFile)
-				if err != nil {
-					return failure.Usage("recipe: %w", err)
-				}
-				if recipe, err = train.ParseRecipe(text); err != nil {
-					return failure.Usage("%s: %w", recipeFile, err)
-				}
-			}
-			if cmd.Flags().Changed("epochs") {
-				recipe.Epochs = epochs
-			}
-			if cmd.Flags().Changed("seed") {
-				recipe.Seed = seed
-			}
-			if err := recipe.Validate(); err != nil {
-				return failure.Usage("%w", err)
-			}
-			ctx, cancel := whileParentLives(cmd.Context())
-			defer cancel()
-			return runTrain(ctx, cmd.OutOrStdout(), os.Stderr, recipe, output, data)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
-	cmd.Flags().StringVar(&recipeFile, "recipe", "", "recipe `FILE`.json; fields left out take the default recipe's values")
-	cmd.Flags().StringVarP(&output, "output", "o", "", "folder of the run")
-	cmd.Flags().StringVar(&data, "data", "", "folder that holds the images' files")
-	cmd.Flags().IntVar(&epochs, "epochs", 0, "epochs, instead of the recipe's")
-	cmd.Flags().Int64Var(&seed, "seed", 0, "seed, instead of the recipe's")
-	_ = cmd.MarkFlagRequired("output")
+	cmd.Flags().StringVar(&f.recipe, "recipe", "fashion-mnist", "a recipe's `NAME` (see --list), or a FILE.json; fields left out take fashion-mnist's values")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "", "folder of the run")
+	cmd.Flags().StringVar(&f.data, "data", "", "folder that holds the images' files")
+	cmd.Flags().IntVar(&f.epochs, "epochs", 0, "epochs, instead of the recipe's")
+	cmd.Flags().Int64Var(&f.seed, "seed", 0, "seed, instead of the recipe's")
+	cmd.Flags().IntVar(&f.logEvery, "log-every", 0, "steps between lines of the log, beside those of each epoch; 0 is none")
+	cmd.Flags().IntVar(&f.checkpointEvery, "checkpoint-every", 0, "steps between checkpoints; 0 is once an epoch")
+	cmd.Flags().IntVar(&f.devices, "devices", 1, "devices that share the images of a step")
+	cmd.Flags().BoolVar(&f.list, "list", false, "list the recipes that come with Tokenfuse")
+	cmd.Flags().BoolVar(&f.show, "show", false, "print the recipe and train nothing")
 	return cmd
 }
 
-func runTrain(ctx context.Context, out, progress io.Writer, recipe train.Recipe, dir, data string) error {
-	began, commit := time.Now(), commitOf(".")
-	options := []datasets.Option{datasets.WithContext(ctx), datasets.WithProgress(progress)}
-	if data != "" {
-		options = append(options, datasets.From(data))
+// trainFlags are what the command line says.
+type trainFlags struct {
+	recipe, output, data                       string
+	epochs, logEvery, checkpointEvery, devices int
+	seed                                       int64
+	list, show                                 bool
+}
+
+func (f *trainFlags) run(cmd *cobra.Command) error {
+	if f.list {
+		return listRecipes(cmd.OutOrStdout())
 	}
-	images := map[datasets.Split]*datasets.Images{}
-	for _, split := range []datasets.Split{datasets.Train, datasets.Test} {
-		loaded, err := datasets.FashionMNIST(split, options...)
-		if errors.Is(err, datasets.ErrNotFound) {
-			return &failure.Error{Code: failure.CodeMissing, Err: err}
-		}
+	recipe, err := readRecipe(f.recipe)
+	if err != nil {
+		return failure.Usage("%w", err)
+	}
+	if cmd.Flags().Changed("epochs") {
+		recipe.Epochs = f.epochs
+		recipe.WarmUpEpochs = min(recipe.WarmUpEpochs, float64(f.epochs))
+	}
+	if cmd.Flags().Changed("seed") {
+		recipe.Seed = f.seed
+	}
+	if err := recipe.Validate(); err != nil {
+		return failure.Usage("%w", err)
+	}
+	if f.show {
+		text, err := json.MarshalIndent(recipe, "", "  ")
 		if err != nil {
 			return err
 		}
-		images[split] = loaded
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
+		return nil
+	}
+	if f.output == "" {
+		return failure.Usage("train: name the folder of the run with --output")
+	}
+	ctx, cancel := whileParentLives(cmd.Context())
+	defer cancel()
+	return f.train(ctx, cmd.OutOrStdout(), os.Stderr, recipe)
+}
+
+// readRecipe returns a recipe that comes with Tokenfuse, or that of a JSON file.
+func readRecipe(name string) (train.Recipe, error) {
+	if filepath.Ext(name) != ".json" {
+		return train.RecipeByName(name)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return train.Recipe{}, fmt.Errorf("recipe: %w", err)
+	}
+	recipe, err := train.ParseRecipe(text)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return recipe, err
+}
+
+// listRecipes prints a line for each recipe.
+func listRecipes(out io.Writer) error {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"recipe", "model", "dataset", "epochs", "batch", "fusion"})
+	for _, name := range train.Recipes() {
+		r, err := train.RecipeByName(name)
+		if err != nil {
+			return err
+		}
+		method := "none"
+		if len(r.Fusion) > 0 {
+			m, err := fusion.ParseJSON(r.Fusion)
+			if err != nil {
+				return err
+			}
+			method = m.Name()
+		}
+		if r.Consistency != nil {
+			method += ", consistency"
+		}
+		t.AppendRow(table.Row{name, r.Model, r.Dataset, r.Epochs, r.BatchSize, method})
+	}
+	_, err := fmt.Fprintln(out, t.Render())
+	return err
+}
+
+func (f *trainFlags) train(ctx context.Context, out, progress io.Writer, recipe train.Recipe) error {
+	began, commit, dir := time.Now(), commitOf("."), f.output
+	training, test, err := trainingImages(ctx, progress, recipe, f.data)
+	if err != nil {
+		return err
 	}
 	backend, err := accel.Backend()
 	if err != nil {
 		return &failure.Error{Code: failure.CodeMissing, Err: err}
 	}
-	fmt.Fprintf(progress, "training %s on %s, %d epochs, %s\n", recipe.Model, images[datasets.Train], recipe.Epochs, accel.Name(backend))
+	about := training.About()
+	fmt.Fprintf(progress, "training %s on %d images of %s %s, %d epochs, %s\n", recipe.Model, training.Len(), about.Name, about.Split, recipe.Epochs, accel.Name(backend))
 	m, accuracy, err := train.Run(ctx, recipe, train.Options{
-		Dir: dir, Backend: backend, Train: images[datasets.Train], Test: images[datasets.Test],
+		Dir: dir, Backend: backend, Train: training, Test: test, Devices: f.devices, LogEvery: f.logEvery, CheckpointEvery: f.checkpointEvery,
 		Progress: trainProgress(progress),
 	})
 	if ctx.Err() != nil {
@@ -110,14 +168,14 @@ func runTrain(ctx context.Context, out, progress io.Writer, recipe train.Recipe,
 	if err := m.Save(path, map[string]string{"model": recipe.Model, "format": "timm"}); err != nil {
 		return err
 	}
-	text, err := trainCard(recipe, images, accel.Name(backend), m, accuracy, time.Since(began), commit)
+	text, err := trainCard(recipe, training, test, accel.Name(backend), m, accuracy, time.Since(began), commit)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, recipe.Model+".md"), []byte(text), 0o644); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: accuracy_top1 %.4f on %d test images; weights in %s\n", recipe.Model, accuracy, images[datasets.Test].Len(), path)
+	fmt.Fprintf(out, "%s: accuracy_top1 %.4f on %d test images; weights in %s\n", recipe.Model, accuracy, test.Len(), path)
 	return nil
 }
 
@@ -146,42 +204,11 @@ func trainProgress(w io.Writer) func(train.Progress) {
 			if bar != nil {
 				_ = bar.Clear()
 			}
-			fmt.Fprintf(w, "epoch %.0f: loss %.4f, test accuracy %.4f, %s left\n", p.Epoch, p.Loss, p.Accuracy, left)
+			average := ""
+			if p.EMAAccuracy >= 0 {
+				average = fmt.Sprintf(" (average %.4f)", p.EMAAccuracy)
+			}
+			fmt.Fprintf(w, "epoch %.0f: loss %.4f, test accuracy %.4f%s, %s left\n", p.Epoch, p.Loss, p.Accuracy, average, left)
 		}
 	}
-}
-
-// trainCard says how weights were made.
-func trainCard(recipe train.Recipe, images map[datasets.Split]*datasets.Images, backend string, m *vit.Model, accuracy float64, took time.Duration, commit string) (string, error) {
-	text, err := json.MarshalIndent(recipe, "", "  ")
-	if err != nil {
-		return "", err
-	}
-	from := "random weights"
-	if recipe.InitialWeights != "" {
-		data, err := os.ReadFile(recipe.InitialWeights)
-		if err != nil {
-			return "", err
-		}
-		from = fmt.Sprintf("`initial_weights`, SHA-256 `%x`", sha256.Sum256(data))
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n", recipe.Model)
-	fmt.Fprintf(&b, "A Vision Transformer of %d parameters, trained by Tokenfuse.\n\n", m.Config.ParameterCount())
-	fmt.Fprintf(&b, "| | |\n|---|---|\n")
-	for _, row := range [][2]string{
-		{"command", "`go run ./kernel train --recipe recipe.json --output DIR`, the recipe below"},
-		{"accuracy", fmt.Sprintf("%.4f top-1 on the %d test images, after the last epoch", accuracy, images[datasets.Test].Len())},
-		{"seed", fmt.Sprint(recipe.Seed)},
-		{"from", from},
-		{"training images", fmt.Sprintf("%d, SHA-256 of their content `%s`", images[datasets.Train].Len(), images[datasets.Train].SHA256())},
-		{"test images", fmt.Sprintf("%d, SHA-256 of their content `%s`", images[datasets.Test].Len(), images[datasets.Test].SHA256())},
-		{"commit", commit},
-		{"backend", fmt.Sprintf("%s, %s/%s, %d cores", backend, runtime.GOOS, runtime.GOARCH, runtime.NumCPU())},
-		{"time", fmt.Sprintf("%s in the process that finished it", took.Round(time.Second))},
-	} {
-		fmt.Fprintf(&b, "| %s | %s |\n", row[0], row[1])
-	}
-	fmt.Fprintf(&b, "\n```json\n%s\n```\n", text)
-	return b.String(), nil
 }

@@ -73,7 +73,6 @@ func Choice() string {
 var making sync.Mutex
 
 // New makes a backend from a configuration in the form of GOMLX_BACKEND: "go", "xla:/path/plugin.so".
-// "go" executes the operations of a graph in turn; "go:ops_parallel" does not, and may never end.
 func New(config string) (backend compute.Backend, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -91,16 +90,13 @@ func New(config string) (backend compute.Backend, err error) {
 	defer making.Unlock()
 	prepare(config)
 	if config == "go" {
-		config = inTurn
+		// One operation after another, each on all cores. By default operations of the Go backend (compute
+		// v0.1.6) also run beside each other, and where several compute erf (GELU) at once, as a graph of
+		// two passes through a model does, each holds a worker and waits for another: for ever.
+		config = "go:ops_sequential"
 	}
 	return compute.NewWithConfig(config)
 }
-
-// inTurn is the backend "go" that executes the operations of a graph one after the other, each by all
-// processors. As it comes it starts an operation as soon as its inputs are there, in a pool of workers
-// from which large products then take workers of their own: once every worker is such a product, all
-// wait for ever (compute v0.1.6, workerspool.Saturate).
-const inTurn = "go:ops_sequential"
 
 // Name says in a few words where a backend runs: "XLA CPU", "XLA CUDA", "Go".
 func Name(backend compute.Backend) string {

@@ -21,7 +21,7 @@ var xlaNames = []string{"xla", "stablehlo", "hlo", "shlo"}
 var prepared = map[string]bool{}
 
 // prepare puts the compile cache before the plugin that a configuration names, the first time that it
-// is named. Where that is not possible the plugin stays as it is: go-xla loads it, and says what is
+// is named, and sets XLA's flags. Where that is not possible the plugin stays as it is: go-xla loads it, and says what is
 // wrong with it. Not for several goroutines.
 func prepare(config string) {
 	backend, options, _ := strings.Cut(config, ":")
@@ -34,6 +34,7 @@ func prepare(config string) {
 	if !filepath.IsAbs(path) {
 		path = pjrt.AvailablePlugins()[name]
 	}
+	setFlags(path)
 	if api := wrap(name, path); api != 0 {
 		_ = pjrt.RegisterPreloadedPlugin(name, api) // fails as the plugin did not just before
 	}

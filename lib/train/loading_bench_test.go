@@ -82,8 +82,11 @@ func BenchmarkLoading(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			s := &session{Recipe: FashionMNIST(), Options: Options{Backend: backend}, model: m, config: config, method: c.method}
-			trainer := s.trainer(1000, 0)
+			s := &session{Recipe: FashionMNIST(), Options: Options{Backend: backend}, model: m, method: c.method, perEpoch: 1000}
+			s.objective = objective{Recipe: s.Recipe, store: m.Store(), config: config, method: c.method}
+			if s.trainer, err = s.newTrainer(); err != nil {
+				b.Fatal(err)
+			}
 			next, stop := iter.Pull2(data.Iter())
 			defer stop()
 			var waiting time.Duration
@@ -94,7 +97,7 @@ func BenchmarkLoading(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := trainStep(trainer, images); err != nil {
+				if _, _, err := s.step(images, 0); err != nil {
 					b.Fatal(err)
 				}
 			}

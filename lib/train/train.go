@@ -1,31 +1,25 @@
-// Package train trains models by a recipe: AdamW, a cosine schedule with warm-up, label
-// smoothing, augmented images. A run is a folder; it writes checkpoints there and, started again,
-// goes on from the last one to the weights of an uninterrupted run.
+// Package train trains models by a recipe: AdamW, a cosine schedule with warm-up, label smoothing,
+// stochastic depth, augmented images, token reduction consistency, distillation. A run is a folder; it
+// writes checkpoints there and, started again, goes on from the last one to the weights of an
+// uninterrupted run, to the last bit.
 //
-// [Run] is the whole of it.
+// [Run] is the whole of it; a [Recipe] says what it does, and [Recipes] are those that come with
+// Tokenfuse. One file is one idea: objective.go is the loss, consistency.go and distillation.go what a
+// recipe may add to it, optimizer.go how weights move, average.go the average of where they were.
 package train
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
-	"math"
 	"time"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/train"
-	"github.com/gomlx/gomlx/ml/train/optimizer"
-	"github.com/gomlx/gomlx/ml/train/optimizer/cosineschedule"
 
 	"tokenfuse/datasets"
-	"tokenfuse/lib/ablation"
 	"tokenfuse/lib/accel"
 	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/result"
 	"tokenfuse/lib/vit"
 )
 
@@ -37,8 +31,16 @@ type Options struct {
 	// Method, if set, takes the place of the recipe's fusion: a method of one's own, which JSON cannot
 	// tell.
 	Method fusion.Method
+	// Devices is the number of devices that share the images of a step; 0 is 1. XLA's CPU plugin offers 4,
+	// which are the same processor.
+	Devices int
 	// CheckpointEvery is the number of steps between checkpoints; 0 is once an epoch.
 	CheckpointEvery int
+	// LogEvery is the number of steps between lines of log.jsonl, beside the one of each epoch; 0 is none.
+	LogEvery int
+	// Logged, if set, is given all lines of log.jsonl, those before an interruption too, whenever there is
+	// one more: the data of a live curve.
+	Logged func([]result.TrainingRow)
 	// Progress, if set, hears of every step.
 	Progress func(Progress)
 }
@@ -48,15 +50,19 @@ type Progress struct {
 	Step, Steps int
 	Epoch       float64
 	Loss        float64
-	// Accuracy on the test images, in [0, 1]; below 0 where this step did not measure it.
-	Accuracy float64
+	Parts       map[string]float64 // what each part of the recipe adds to the loss
+	// Accuracy on the test images, in [0, 1]; below 0 where this step did not measure it. EMAAccuracy is
+	// that of the weights' moving average, where the recipe has one.
+	Accuracy, EMAAccuracy float64
 	// PerStep is the mean duration of a step since the run was started or resumed.
 	PerStep time.Duration
 }
 
 // Run trains by a recipe, or goes on from the folder's last checkpoint, and returns the model and its
-// accuracy on the test images. When the context is cancelled it writes a checkpoint and returns the
-// context's error.
+// accuracy on the test images: with the moving average of its weights where the recipe has one, and the
+// last weights are then in the folder's last.safetensors. When the context is cancelled it writes a
+// checkpoint and returns the context's error. Where a loss is no number, memory runs out or the disk is
+// full, the error is one line that says so, and the last checkpoint stays.
 func Run(ctx context.Context, r Recipe, o Options) (*vit.Model, float64, error) {
 	if err := r.Validate(); err != nil {
 		return nil, 0, err
@@ -69,7 +75,7 @@ func Run(ctx context.Context, r Recipe, o Options) (*vit.Model, float64, error) 
 	if err != nil {
 		return nil, 0, fmt.Errorf("train: %w", err)
 	}
-	config, err := vit.ConfigOf(r.Model)
+	config, err := r.config()
 	if err != nil {
 		return nil, 0, err
 	}
@@ -83,26 +89,26 @@ func Run(ctx context.Context, r Recipe, o Options) (*vit.Model, float64, error) 
 	if err := m.Learn(method, r.Seed); err != nil {
 		return nil, 0, err
 	}
-	folder, err := openFolder(o.Dir, r)
-	if err != nil {
+	s := &session{Recipe: r, Options: o, model: m, method: method,
+		objective: objective{Recipe: r, store: m.Store(), config: config, method: method}}
+	if err := s.prepare(); err != nil {
 		return nil, 0, err
 	}
-	defer folder.close()
-	start, err := folder.resume(m)
-	if err != nil {
-		return nil, 0, err
-	}
-	session := &session{Recipe: r, Options: o, model: m, config: config, method: method, folder: folder}
+	defer s.close()
 	var accuracy float64
-	if panicked := accel.Try(func() { accuracy, err = session.run(ctx, start) }); panicked != nil {
-		err = fmt.Errorf("train: %w", panicked)
+	if panicked := accel.Try(func() { m, accuracy, err = s.run(ctx) }); panicked != nil {
+		err = s.explain(panicked)
 	}
 	return m, accuracy, err
 }
 
 // start returns the model before the first step: random weights by the seed, or those of a file.
 func (r Recipe) start(config vit.Config) (*vit.Model, error) {
-	if r.InitialWeights != "" {
+	switch r.InitialWeights {
+	case "":
+	case Pretrained:
+		return vit.Load(r.Model)
+	default:
 		m, _, err := vit.FromFile(r.Model, config, r.InitialWeights)
 		return m, err
 	}
@@ -112,122 +118,4 @@ func (r Recipe) start(config vit.Config) (*vit.Model, error) {
 	}
 	m.Name = r.Model
 	return m, nil
-}
-
-// session is one process's part of a run.
-type session struct {
-	Recipe
-	Options
-	model  *vit.Model
-	config vit.Config
-	method fusion.Method
-	folder *folder
-}
-
-func (s *session) run(ctx context.Context, start int) (accuracy float64, err error) {
-	data, err := s.Train.Dataset(s.order(start))
-	if err != nil {
-		return 0, err
-	}
-	perEpoch := data.StepsPerEpoch()
-	steps := s.Epochs * perEpoch
-	every := s.CheckpointEvery
-	if every < 1 {
-		every = perEpoch
-	}
-	trainer := s.trainer(steps, int(s.WarmUpEpochs*float64(perEpoch)))
-	next, stop := iter.Pull2(data.Iter())
-	defer stop()
-	began := time.Now()
-	for step := start; step < steps; step++ {
-		batch, err, _ := next()
-		if err != nil {
-			return 0, err
-		}
-		loss, err := trainStep(trainer, batch)
-		if err != nil {
-			return 0, err
-		}
-		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return 0, fmt.Errorf("train: the loss became %v at step %d: lower the learning rate; the last checkpoint is kept in %s", loss, step+1, s.Dir)
-		}
-		done := step + 1
-		p := Progress{Step: done, Steps: steps, Epoch: float64(done) / float64(perEpoch), Loss: loss, Accuracy: -1,
-			PerStep: time.Since(began) / time.Duration(done-start)}
-		if done%perEpoch == 0 {
-			if p.Accuracy, err = s.test(ctx); err != nil && ctx.Err() == nil {
-				return 0, err
-			}
-			accuracy = p.Accuracy
-			if err := s.folder.log(p); err != nil {
-				return 0, err
-			}
-		}
-		if s.Progress != nil {
-			s.Progress(p)
-		}
-		if done%every == 0 || done == steps || ctx.Err() != nil {
-			if err := s.folder.save(s.model, done); err != nil {
-				return 0, err
-			}
-		}
-		if ctx.Err() != nil {
-			return 0, ctx.Err()
-		}
-	}
-	if start >= steps {
-		return s.test(ctx)
-	}
-	return accuracy, nil
-}
-
-func (s *session) test(ctx context.Context) (float64, error) {
-	classifier, err := s.model.WithBackend(s.Backend, s.method)
-	if err != nil {
-		return 0, err
-	}
-	defer classifier.Close()
-	return ablation.Accuracy(ctx, classifier, s.Test, 250)
-}
-
-// trainer runs AdamW under a cosine schedule.
-func (s *session) trainer(steps, warmUp int) *train.Trainer {
-	forward := func(scope *model.Scope, _ any, inputs []*Node) []*Node {
-		g := inputs[0].Graph()
-		cosineschedule.New(scope, g, dtypes.Float32).LearningRate(s.LearningRate).
-			PeriodSteps(max(1, steps-warmUp)).WarmUpSteps(warmUp).Done()
-		return []*Node{vit.Forward(s.model.Store(), s.config, s.method, inputs[0]).Logits}
-	}
-	adamW := optimizer.Adam().LearningRate(s.LearningRate).WeightDecay(s.WeightDecay).Epsilon(1e-8).Done()
-	return train.NewTrainer(s.Backend, s.model.Store(), forward, crossEntropy(s.config.Classes, s.LabelSmoothing), adamW, nil, nil)
-}
-
-// crossEntropy is the mean cross entropy of logits [batch, classes] with labels [batch, 1], or with
-// targets [batch, classes] of mixed images, of which a share is spread evenly over all classes (label
-// smoothing, arXiv 1512.00567, section 7).
-func crossEntropy(classes int, smoothing float64) train.LossFn {
-	return func(labels, predictions []*Node) *Node {
-		logProbability := LogSoftmax(predictions[0], -1)
-		target := labels[0]
-		if !target.DType().IsFloat() {
-			target = OneHot(Squeeze(target, -1), classes, predictions[0].DType())
-		}
-		target = AddScalar(MulScalar(target, 1-smoothing), smoothing/float64(classes))
-		return Neg(ReduceAllMean(ReduceSum(Mul(target, logProbability), -1)))
-	}
-}
-
-// trainStep runs one step and returns its loss.
-func trainStep(trainer *train.Trainer, batch train.Batch) (float64, error) {
-	metrics, err := trainer.TrainStep(batch)
-	if err != nil {
-		return 0, fmt.Errorf("train: %s", accel.FirstLine(err))
-	}
-	loss := tensors.MustCopyFlatData[float32](metrics[0])[0]
-	for _, m := range metrics {
-		if err := m.FinalizeAll(); err != nil {
-			return 0, fmt.Errorf("train: %s", accel.FirstLine(err))
-		}
-	}
-	return float64(loss), nil
 }

@@ -37,6 +37,8 @@ func images(t *testing.T, n int) *datasets.Images {
 
 func recipe() train.Recipe {
 	r := train.FashionMNIST()
+	r.Model, r.Config = "tiny", &vit.Config{ImageSize: vit.ImageSize{Height: 28, Width: 28}, PatchSize: 7, Channels: 1,
+		Dim: 24, Depth: 3, Heads: 3, MLPRatio: 2, Classes: 10}
 	r.Epochs, r.BatchSize, r.WarmUpEpochs = 2, 8, 0.5
 	return r
 }

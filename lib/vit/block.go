@@ -44,6 +44,7 @@ type block struct {
 	config       Config
 	proportional bool
 	step         *fusion.Step // nil: the plain block
+	stay         [2]*Node     // stochastic depth's factors of attention and MLP; nil where they stay
 }
 
 // forward runs the block and returns the stream that leaves it.
@@ -88,7 +89,7 @@ func (b block) plain(s stream) stream {
 
 // residual adds mixed values [batch, tokens, dim], projected, to the stream.
 func (b block) residual(s stream, mixed *Node) stream {
-	s.x = b.add(s.x, b.linear(b.name+".attn.proj", mixed, b.config.Dim))
+	s.x = b.add(s.x, b.linear(b.name+".attn.proj", mixed, b.config.Dim), b.stay[0])
 	return s
 }
 
@@ -96,12 +97,15 @@ func (b block) residual(s stream, mixed *Node) stream {
 func (b block) finish(s stream, mixed *Node) stream { return b.afterMLP(b.residual(s, mixed)) }
 
 func (b block) afterMLP(s stream) stream {
-	s.x = b.add(s.x, b.mlp(b.name+".mlp", b.norm(b.name+".norm2", s.x), b.config.Hidden()))
+	s.x = b.add(s.x, b.mlp(b.name+".mlp", b.norm(b.name+".norm2", s.x), b.config.Hidden()), b.stay[1])
 	return s
 }
 
-// add is the residual connection, x + y/scale.
-func (b block) add(x, y *Node) *Node {
+// add is the residual connection, x + y/scale, where stochastic depth lets it stay.
+func (b block) add(x, y, stay *Node) *Node {
+	if stay != nil {
+		y = Mul(y, BroadcastToShape(stay, y.Shape()))
+	}
 	if scale := b.config.residualScale(); scale != 1 {
 		y = DivScalar(y, scale)
 	}

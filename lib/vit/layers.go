@@ -19,6 +19,7 @@ type layers struct {
 	graph   *Graph
 	epsilon float64 // of layer norms
 	dtype   DType   // of products
+	depth   StochasticDepth
 }
 
 func (l layers) value(name string, dims ...int) *Node {

@@ -25,10 +25,11 @@ import (
 type Output struct {
 	Logits *Node // what inference says, [batch, classes]
 	Class  *Node // what the head reads: the class token after the last norm, or the pooled patches; [batch, dim]
-	// ClassLogits and Dense are what a model with token labels trains: the logits of the class token,
-	// [batch, classes], and of the other tokens behind the last block, [batch, last tokens - 1, classes].
-	// Logits joins them. See TokenLabels.
-	ClassLogits, Dense *Node
+	// ClassLogits are those of the class token alone, [batch, classes], where Logits joins them with
+	// others: with Dense, those of the other tokens behind the last block, [batch, last tokens - 1,
+	// classes], in a model with token labels (see TokenLabels); with DistillationLogits, those of the
+	// distillation token, [batch, classes], in a distilled one. Training takes them one by one.
+	ClassLogits, Dense, DistillationLogits *Node
 
 	Tokens []int // tokens leaving each block, [depth]; the most there can be for adaptive methods
 	Counts *Node // tokens of each image present behind each block, [batch, depth]
@@ -40,7 +41,7 @@ type Output struct {
 
 // Forward builds the graph of a model under a fusion method, for normalised images
 // [batch, channels, height, width]. It panics, as graph functions do, where shapes do not fit.
-func Forward(store *model.Store, c Config, method fusion.Method, images *Node) Output {
+func Forward(store *model.Store, c Config, method fusion.Method, images *Node, options ...ForwardOption) Output {
 	if d := images.Shape().Dimensions; len(d) != 4 || d[1] != c.Channels || d[2] != c.ImageSize.Height || d[3] != c.ImageSize.Width {
 		panic(fmt.Errorf("vit: images are %v, want [batch, %d, %d, %d]", d, c.Channels, c.ImageSize.Height, c.ImageSize.Width))
 	}
@@ -49,12 +50,15 @@ func Forward(store *model.Store, c Config, method fusion.Method, images *Node) O
 		panic(err)
 	}
 	l := layers{store: store, graph: images.Graph(), epsilon: c.normEpsilon(), dtype: c.DType}
+	for _, option := range options {
+		option(&l)
+	}
 	s := stream{x: l.embed(images, c), key: fusion.ImageKey(images)}
 	var sources, present []*Node
 	identity := BroadcastPrefix(ConvertDType(Diagonal(images.Graph(), c.Tokens()), s.x.DType()), images.Shape().Dimensions[0])
 	for i, step := range steps {
 		s = block{layers: l, name: fmt.Sprintf("blocks.%d", i), config: c,
-			proportional: method.ProportionalAttention(), step: step}.forward(s)
+			proportional: method.ProportionalAttention(), step: step, stay: l.depth.stay(i, c.Depth)}.forward(s)
 		if s.source == nil {
 			sources = append(sources, identity)
 		} else {

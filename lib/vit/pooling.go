@@ -78,7 +78,8 @@ func (l layers) classify(c Config, s stream, out *Output) {
 	switch {
 	case c.Distilled:
 		// DeiT averages its two heads at inference (section 4).
-		out.Logits = MulScalar(Add(out.Logits, l.linear("head_dist", token(1), c.Classes)), 0.5)
+		out.ClassLogits, out.DistillationLogits = out.Logits, l.linear("head_dist", token(1), c.Classes)
+		out.Logits = MulScalar(Add(out.ClassLogits, out.DistillationLogits), 0.5)
 	case c.TokenLabels:
 		out.ClassLogits = out.Logits
 		out.Dense = l.linear("aux_head", Slice(x, AxisRange(), AxisRangeToEnd(1)), c.Classes)
