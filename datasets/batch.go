@@ -9,7 +9,7 @@ import (
 type Batch struct {
 	Images []float32 // [N, channels, height, width]
 	Labels []int32   // [N]
-	N      int
+	N      int       // number of images
 }
 
 // Batch returns the images at the given indices, in that order, normalised with Mean and Std. An

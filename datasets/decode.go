@@ -23,7 +23,8 @@ const (
 // DecodeImage reads a JPEG, PNG or WebP picture and returns its colours as Pillow's
 // Image.open(path).convert("RGB") has them, without alpha (not blended): as *image.Gray where the
 // file is grey, else as an opaque *image.NRGBA. JPEGs may differ from Pillow's by 3 levels, most
-// pixels by none, because inverse cosine transforms round differently. Of 16-bit files the upper 8
+// pixels by none, because inverse cosine transforms round differently. An animated WebP, of which Pillow
+// takes the first frame, is an error. Of 16-bit files the upper 8
 // bits are taken, also where Pillow cuts off (grey ones). Orientation tags are ignored, as Pillow
 // does. A file that is no such picture, or one of more than 100 megapixels or 65535 pixels on a
 // side, is an error that names the file and the cause.
@@ -73,6 +74,9 @@ func checkHeader(file io.Reader) (format string, err error) {
 	if _, err := header.Peek(1); err != nil && err != io.EOF {
 		return "", err
 	}
+	if animated(header) {
+		return "", errors.New("an animated WebP: save one frame of it as a still picture")
+	}
 	config, format, err := image.DecodeConfig(header)
 	if errors.Is(err, image.ErrFormat) {
 		return "", errors.New("not a JPEG, PNG or WebP file")
@@ -93,4 +97,11 @@ func checkHeader(file io.Reader) (format string, err error) {
 			config.Width, config.Height, maxPixels/1_000_000)
 	}
 	return format, nil
+}
+
+// animated reports whether a file begins as an animated WebP: an extended header whose flags say so.
+func animated(header *bufio.Reader) bool {
+	const flags, animation = 20, 0x02
+	begin, err := header.Peek(flags + 1)
+	return err == nil && string(begin[:4]) == "RIFF" && string(begin[8:16]) == "WEBPVP8X" && begin[flags]&animation != 0
 }

@@ -97,6 +97,7 @@ func TestDecodeImageErrors(t *testing.T) {
 	}{
 		"empty":     {nil, "not a JPEG, PNG or WebP file"},
 		"text":      {[]byte("label,file\n"), "not a JPEG, PNG or WebP file"},
+		"animated":  {[]byte("RIFF\x2e\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x02\x00\x00\x00\x01\x00\x00\x01\x00\x00ANIM"), "an animated WebP: save one frame of it as a still picture"},
 		"gif":       {animation.Bytes(), `format "gif" is not`},
 		"cut off":   {photo[:len(photo)/2], "invalid JPEG format"},
 		"megapixel": {pngHeader(20000, 5001), `"20000x5001" is over 100 megapixels`},

@@ -12,7 +12,7 @@ import (
 
 // Order says in what batches and in which order a Dataset gives out its images.
 type Order struct {
-	BatchSize     int
+	BatchSize     int    // images in a batch, 1 or more
 	Shuffle       bool   // a new order each epoch, else the images' own
 	Seed          uint64 // of shuffling and augmentation
 	DropRemainder bool   // leave out the last batch of an epoch if it is smaller

@@ -7,7 +7,8 @@
 // for; all are a [Source]. A source gives them out as normalised float32 batches, and as a GoMLX dataset for training
 // whose order and [Augmentation] depend on (seed, epoch, index) alone, so that a run can resume where it
 // stopped. What is made of pixels is what Pillow makes of them: resizing (Transform, ResizedCrop),
-// RandAugment.
+// RandAugment. Files are decoded as Pillow does, but for grey PNGs of 16 bits, of which the upper 8 count
+// where Pillow clips to 255 (see DecodeImage).
 //
 //	data, err := datasets.CIFAR10(datasets.Test)
 //	data, err := datasets.Folder("imagenet", datasets.Validation, input)

@@ -124,36 +124,55 @@ func TestRefusals(t *testing.T) {
 	model := file("model.json", `{"image_size":64,"patch_size":8,"channels":3,"dim":48,"depth":4,"heads":3,"classes":10}`)
 	other := file("other.json", `{"image_size":64,"patch_size":8,"channels":3,"dim":48,"depth":4,"heads":3,"classes":7}`)
 	out := filepath.Join(dir, "out.safetensors")
+	changed := func(name, tensor string, change func(*tensors.Tensor) *tensors.Tensor) string {
+		all := read(t, golden)
+		all[tensor] = change(all[tensor])
+		path := filepath.Join(dir, name)
+		must(t, weights.Write(path, &weights.File{Tensors: all}))
+		return path
+	}
+	integers := changed("int.safetensors", "head.bias", func(*tensors.Tensor) *tensors.Tensor { return tensors.FromValue(make([]int32, 10)) })
+	notANumber := changed("nan.safetensors", "norm.bias", func(t *tensors.Tensor) *tensors.Tensor {
+		return tensors.FromScalarAndDimensions(float32(math.NaN()), t.Shape().Dimensions...)
+	})
 	for name, c := range map[string]struct {
 		args []string
 		want string
 	}{
-		"unknown verb":       {[]string{"predcit"}, `unknown command "predcit"`},
-		"unknown flag":       {[]string{"flops", "--modle", "x"}, "unknown flag: --modle"},
-		"no model":           {[]string{"flops"}, `required flag(s) "model" not set`},
-		"unknown model":      {[]string{"flops", "--model", "deit_huge"}, `unknown model "deit_huge": known are vit_fmnist_patch4_28`},
-		"bad fusion":         {[]string{"flops", "--model", model, "--fusion", "mctf:rr=1"}, `unknown field "rr": known are`},
-		"layer too high":     {[]string{"flops", "--model", model, "--fusion", "mctf:layers=4"}, "layer 4 of a model with 4 layers"},
-		"bad config":         {[]string{"flops", "--model", file("bad.json", `{"image_size":60,"patch_size":8,"dim":48,"depth":4,"heads":3,"classes":10}`)}, "images of 60x60 do not divide into patches of 8"},
-		"unknown field":      {[]string{"flops", "--model", file("field.json", `{"image_sise":60}`)}, `unknown field "image_sise"`},
-		"config not JSON":    {[]string{"flops", "--model", file("no.json", `hello`)}, "no.json"},
-		"no input":           {[]string{"predict", "--model", model, "--weights", golden}, "give either --input FILE.safetensors or images"},
-		"no weights":         {[]string{"predict", "--model", model, "--input", golden}, "comes without weights"},
-		"weights missing":    {[]string{"predict", "--model", model, "--weights", filepath.Join(dir, "gone"), "--input", golden}, "gone"},
-		"weights elsewhere":  {[]string{"predict", "--model", other, "--weights", golden, "--input", golden}, "head.weight is [10 48], want [7 48]"},
-		"not safetensors":    {[]string{"predict", "--model", model, "--weights", file("w.safetensors", "xxxxxxxxxxxxxxxx"), "--input", golden}, "w.safetensors: not a safetensors file"},
-		"strict":             {[]string{"predict", "--strict", "--model", model, "--weights", golden, "--input", golden}, "does not know: logits"},
-		"no image":           {[]string{"predict", "--model", model, "--weights", golden, file("x.png", "no picture")}, "x.png"},
-		"output unwritable":  {[]string{"predict", "--model", model, "--weights", golden, "--input", golden, "--output", filepath.Join(dir, "gone", "out")}, "cannot be written"},
-		"trace to nowhere":   {[]string{"predict", "--trace", "--model", model, "--weights", golden, "--input", golden}, "--output"},
-		"fuse without x":     {[]string{"fuse", "--config", file("s.json", `{"method":"mctf","r":4}`), "--input", golden, "--output", out}, "tensor x is missing"},
-		"step with layers":   {[]string{"fuse", "--config", file("l.json", `{"method":"mctf","layers":[1]}`), "--input", golden, "--output", out}, "a single step has no layers"},
-		"step, unknown rule": {[]string{"fuse", "--config", file("r.json", `{"method":"mctf","protected_rule":"cls"}`), "--input", golden, "--output", out}, `unknown protected_rule "cls"`},
+		"unknown verb":        {[]string{"predcit"}, `unknown command "predcit"`},
+		"unknown flag":        {[]string{"flops", "--modle", "x"}, "unknown flag: --modle"},
+		"no model":            {[]string{"flops"}, `required flag(s) "model" not set`},
+		"unknown model":       {[]string{"flops", "--model", "deit_huge"}, `unknown model "deit_huge": known are vit_fmnist_patch4_28`},
+		"bad fusion":          {[]string{"flops", "--model", model, "--fusion", "mctf:rr=1"}, `unknown field "rr": known are`},
+		"target of nothing":   {[]string{"flops", "--model", model, "--fusion", "mctf", "--target", ""}, `target is ""`},
+		"target of atm":       {[]string{"flops", "--model", model, "--fusion", "atm:layers=1,size_layers=2", "--target", "50%"}, "depends on the images"},
+		"layer too high":      {[]string{"flops", "--model", model, "--fusion", "mctf:layers=4"}, "layer 4 of a model with 4 layers"},
+		"bad config":          {[]string{"flops", "--model", file("bad.json", `{"image_size":60,"patch_size":8,"dim":48,"depth":4,"heads":3,"classes":10}`)}, "images of 60x60 do not divide into patches of 8"},
+		"unknown field":       {[]string{"flops", "--model", file("field.json", `{"image_sise":60}`)}, `unknown field "image_sise"`},
+		"config not JSON":     {[]string{"flops", "--model", file("no.json", `hello`)}, "no.json"},
+		"no input":            {[]string{"predict", "--model", model, "--weights", golden}, "give either --input FILE.safetensors or images"},
+		"no weights":          {[]string{"predict", "--model", model, "--input", golden}, "comes without weights"},
+		"weights missing":     {[]string{"predict", "--model", model, "--weights", filepath.Join(dir, "gone"), "--input", golden}, "gone"},
+		"weights elsewhere":   {[]string{"predict", "--model", other, "--weights", golden, "--input", golden}, "head.weight is [10 48], want [7 48]"},
+		"not safetensors":     {[]string{"predict", "--model", model, "--weights", file("w.safetensors", "xxxxxxxxxxxxxxxx"), "--input", golden}, "w.safetensors: not a safetensors file"},
+		"weights of integers": {[]string{"predict", "--model", model, "--weights", integers, "--input", golden}, "head.bias is int32, want float32"},
+		"not finite":          {[]string{"predict", "--model", model, "--weights", notANumber, "--input", golden}, "the logits of input 0 are not finite"},
+		"strict":              {[]string{"predict", "--strict", "--model", model, "--weights", golden, "--input", golden}, "does not know: logits"},
+		"no image":            {[]string{"predict", "--model", model, "--weights", golden, file("x.png", "no picture")}, "x.png"},
+		"output unwritable":   {[]string{"predict", "--model", model, "--weights", golden, "--input", golden, "--output", filepath.Join(dir, "gone", "out")}, "cannot be written"},
+		"trace to nowhere":    {[]string{"predict", "--trace", "--model", model, "--weights", golden, "--input", golden}, "--output"},
+		"fuse without x":      {[]string{"fuse", "--config", file("s.json", `{"method":"mctf","r":4}`), "--input", golden, "--output", out}, "tensor x is missing"},
+		"step with layers":    {[]string{"fuse", "--config", file("l.json", `{"method":"mctf","layers":[1]}`), "--input", golden, "--output", out}, "a single step has no layers"},
+		"step, unknown rule":  {[]string{"fuse", "--config", file("r.json", `{"method":"mctf","protected_rule":"cls"}`), "--input", golden, "--output", out}, `unknown protected_rule "cls"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := kernel(t, nil, c.args...)
-			if got.code != 2 {
-				t.Errorf("exit %d, want 2: %s", got.code, got.stderr)
+			want := 2
+			if name == "not finite" { // the input was as it should be
+				want = 1
+			}
+			if got.code != want {
+				t.Errorf("exit %d, want %d: %s", got.code, want, got.stderr)
 			}
 			var lines []string
 			for line := range strings.Lines(got.stderr) {
@@ -190,6 +209,16 @@ func TestListsAsJSON(t *testing.T) {
 		got := kernel(t, nil, args...)
 		if got.code != 0 || !json.Valid([]byte(got.stdout)) {
 			t.Errorf("%v: exit %d, %s", args, got.code, got.stdout)
+		}
+	}
+}
+
+// TestFlopsBound: of a method whose number of tokens depends on the image the counts are called a bound.
+func TestFlopsBound(t *testing.T) {
+	for spec, bound := range map[string]bool{"atm": true, "ats": true, "mctf": false} {
+		got := kernel(t, nil, "flops", "--model", "deit_tiny_patch16_224", "--fusion", spec)
+		if said := strings.Contains(got.stdout, "This is a bound"); got.code != 0 || said != bound {
+			t.Errorf("%s: exit %d, said to be a bound: %v\n%s", spec, got.code, said, got.stdout)
 		}
 	}
 }

@@ -28,7 +28,7 @@ The matching, which papers leave out, is also shown apart.
 
 With --target it finds the method's setting (r, or the keep rate) that costs no more than so many GMACs,
 or than a share of the base model, and removes the least: methods compare fairly at equal cost. Of
-methods whose number of tokens depends on the image it counts the most there can be.`,
+methods whose number of tokens depends on the image it counts the most there can be, and says so.`,
 		Example: `  go run ./kernel flops --model deit_small_patch16_224 --fusion mctf:r=16
   go run ./kernel flops --model deit_tiny_patch16_224 --fusion mctf:r=0.35,layers=3,6,9 --json
   go run ./kernel flops --model deit_small_patch16_224 --fusion tome --target 60%`,
@@ -43,7 +43,7 @@ methods whose number of tokens depends on the image it counts the most there can
 				return err
 			}
 			count, err := flops.Of(config, method)
-			if target != "" && err == nil {
+			if cmd.Flags().Changed("target") && err == nil {
 				method, count, err = meet(config, method, target)
 			}
 			if err != nil {
@@ -93,6 +93,9 @@ func printFlops(w io.Writer, c flops.Count) {
 	t.Render()
 	fmt.Fprintf(w, "%s under %s: %s GMACs (%s without the matching, as papers count)\n", c.Model, c.Fusion,
 		gmacs(c.GMACs), gmacs(c.GMACs-float64(c.Matching)/1e9))
+	if c.Bound {
+		fmt.Fprintln(w, "This is a bound: how many tokens are left depends on the image. Rows of results count it image by image.")
+	}
 }
 
 func mega(macs int) string { return fmt.Sprintf("%.2f", float64(macs)/1e6) }

@@ -84,7 +84,8 @@ func newMethodsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "methods",
 		Short: "The fusion methods, with their parameters, defaults and papers",
-		Long: `Lists the fusion methods. The defaults are FUSION.json with every field at its published value;
+		Long: `Lists the fusion methods. The defaults are FUSION.json with every field at its published value, or at
+ours where it says so: no paper gives one for the random floors, and those of ATM's were not at hand.
 SPEC is the same in short: METHOD:field=value,field=value.`,
 		Example: "  go run ./kernel methods\n  go run ./kernel methods --json",
 		Args:    cobra.NoArgs,
@@ -98,17 +99,18 @@ SPEC is the same in short: METHOD:field=value,field=value.`,
 					Defaults json.RawMessage `json:"defaults"`
 					Paper    string          `json:"paper"`
 					Summary  string          `json:"summary"`
+					Own      bool            `json:"own_defaults,omitempty"` // the defaults are not published ones
 				}
 				var rows []row
 				for _, m := range fusion.Methods() {
-					rows = append(rows, row{m.Name, string(m.Kind), json.RawMessage(m.Defaults), m.Paper, m.Summary})
+					rows = append(rows, row{m.Name, string(m.Kind), json.RawMessage(m.Defaults), m.Paper, m.Summary, m.OwnDefaults})
 				}
 				return json.NewEncoder(out).Encode(rows)
 			case asMarkdown:
 				render(out, methodTable(), true)
 			default:
 				for _, m := range fusion.Methods() {
-					fmt.Fprintf(out, "%s: %s\n  kind      %s\n  paper     %s\n  defaults  %s\n", m.Name, m.Summary, m.Kind, m.Paper, m.Defaults)
+					fmt.Fprintf(out, "%s: %s\n  kind      %s\n  paper     %s\n  defaults  %s%s\n", m.Name, m.Summary, m.Kind, m.Paper, m.Defaults, ours(m))
 				}
 			}
 			return nil
@@ -118,13 +120,21 @@ SPEC is the same in short: METHOD:field=value,field=value.`,
 	return cmd
 }
 
+// ours marks defaults that are not published ones.
+func ours(m fusion.Description) string {
+	if m.OwnDefaults {
+		return " (ours)"
+	}
+	return ""
+}
+
 func methodTable() table.Writer {
 	t := table.NewWriter()
 	t.AppendHeader(table.Row{"method", "kind", "what it does", "fields and their defaults", "paper"})
 	for _, m := range fusion.Methods() {
 		_, fields, _ := strings.Cut(strings.TrimSuffix(m.Defaults, "}"), ",")
 		if fields != "" {
-			fields = "`" + fields + "`"
+			fields = "`" + fields + "`" + ours(m)
 		}
 		t.AppendRow(table.Row{m.Name, m.Kind, m.Summary, fields, m.Paper})
 	}

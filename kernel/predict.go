@@ -120,6 +120,9 @@ func runPredict(ctx context.Context, out, warn io.Writer, f predictFlags) error 
 	if err != nil {
 		return err
 	}
+	if err := finite(f, config, result.Tensors["logits"]); err != nil {
+		return err
+	}
 	if f.output == "" {
 		return printClasses(out, f, name, config, result.Tensors["logits"])
 	}
@@ -247,6 +250,25 @@ func predictAll(ctx context.Context, c *vit.Classifier, images *tensors.Tensor, 
 	return &weights.File{Tensors: all}, nil
 }
 
+// finite reports the first image whose logits [batch, classes] are not all numbers: there is no likeliest
+// class among them.
+func finite(f predictFlags, c vit.Config, logits *tensors.Tensor) error {
+	for i, v := range tensors.MustCopyFlatData[float32](logits) {
+		if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("the logits of %s are not finite: class %d has %v: look for NaN or too large values in the weights and the images", f.what(i/c.Classes), i%c.Classes, v)
+		}
+	}
+	return nil
+}
+
+// what names an image.
+func (f predictFlags) what(i int) string {
+	if len(f.images) > 0 {
+		return f.images[i]
+	}
+	return fmt.Sprintf("input %d", i)
+}
+
 // printClasses prints the five likeliest classes of each image.
 func printClasses(out io.Writer, f predictFlags, name string, c vit.Config, logits *tensors.Tensor) error {
 	labels := make([]string, c.Classes)
@@ -259,11 +281,7 @@ func printClasses(out io.Writer, f predictFlags, name string, c vit.Config, logi
 	all := tensors.MustCopyFlatData[float32](logits)
 	for i := range len(all) / c.Classes {
 		row := all[i*c.Classes : (i+1)*c.Classes]
-		what := fmt.Sprintf("input %d", i)
-		if len(f.images) > 0 {
-			what = f.images[i]
-		}
-		fmt.Fprintf(out, "%s:", what)
+		fmt.Fprintf(out, "%s:", f.what(i))
 		order := make([]int, c.Classes)
 		for k := range order {
 			order[k] = k

@@ -8,6 +8,7 @@ package flops
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"tokenfuse/lib/fusion"
 	"tokenfuse/lib/vit"
@@ -23,6 +24,8 @@ type Count struct {
 	Matching int             `json:"matching_macs"`
 	Total    int             `json:"total_macs"`
 	GMACs    float64         `json:"gmacs"`
+	// Bound says that the number of tokens depends on the image, and the counts are the most there can be.
+	Bound bool `json:"bound,omitempty"`
 }
 
 // Layer is the cost of one block.
@@ -37,11 +40,13 @@ type Layer struct {
 // Of counts a model's configuration under a method. Where the number of tokens depends on the image it
 // counts the most there can be, which is also what is computed; see Given.
 func Of(c vit.Config, method fusion.Method) (Count, error) {
-	_, counts, err := vit.Plan(c, method)
+	steps, counts, err := vit.Plan(c, method)
 	if err != nil {
 		return Count{}, err
 	}
-	return Given(c, method, counts)
+	out, err := Given(c, method, counts)
+	out.Bound = slices.ContainsFunc(steps, func(s *fusion.Step) bool { return s != nil && s.Adaptive })
+	return out, err
 }
 
 // Given counts a model under a method for an image of which so many tokens leave each layer, as

@@ -166,6 +166,14 @@ func TestSchedule(t *testing.T) {
 	if _, _, err := flops.Schedule(config, fusion.None{}, flops.Target{Fraction: 0.5}); err == nil {
 		t.Error("the base model was adjusted")
 	}
+	_, _, err = flops.Schedule(config, fusion.ToMe{R: 8}, flops.Target{GMACs: 0.01})
+	if err == nil || !strings.Contains(err.Error(), `"r":98,`) { // of 196 patches ToMe can take half
+		t.Errorf("%v does not name the cheapest setting", err)
+	}
+	_, _, err = flops.Schedule(config, fusion.ATM{Alpha: 0.9}, flops.Target{Fraction: 0.5})
+	if err == nil || !strings.Contains(err.Error(), "depends on the images") || !strings.Contains(err.Error(), "set alpha") {
+		t.Errorf("%v does not say why, and what to do", err)
+	}
 }
 
 // At equal cost: which settings of three methods take 40% of a DeiT-S away?

@@ -74,12 +74,16 @@ func TestPublishedModels(t *testing.T) {
 	const (
 		timm = "timm at commit aa4b5850, results/benchmark-infer-amp-nchw-pt240-cu124-rtx3090.csv"
 		t2t  = "README of T2T-ViT at commit 0f63dc9, section 2"
-		lv   = "README of TokenLabeling at commit 9dbfd59 (parameters); arXiv 2104.10858 (GMACs)"
+		lv   = "README of TokenLabeling at commit 9dbfd59 (parameters, no GMACs); arXiv 2104.10858 (GMACs)"
 		own  = "README of TokenLabeling at commit 9dbfd59 (parameters); its flops_computation.py (GMACs)"
 	)
 	// What their script counts beside products: softmax (5 per element of a map), dropout, biases; but
 	// neither the norm behind the blocks nor the heads.
 	const extras = "flops_computation.py of their code counts other things"
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		model       string
 		side        int
@@ -119,6 +123,9 @@ func TestPublishedModels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if c.printed != "" && !explained(string(readme), c.model, c.printed) {
+				t.Errorf("the README does not say why %s GMACs are published", c.printed)
+			}
 			config = config.At(c.side, c.side)
 			if got := rounded(float64(config.ParameterCount())/1e6, c.parameters); got != c.parameters {
 				t.Errorf("%s M parameters, want %s (%s)", got, c.parameters, c.source)
@@ -132,6 +139,16 @@ func TestPublishedModels(t *testing.T) {
 			}
 		})
 	}
+}
+
+// explained reports whether a line of text names the model and the figure.
+func explained(text, model, figure string) bool {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, "`"+model+"`") && strings.Contains(line, figure) {
+			return true
+		}
+	}
+	return false
 }
 
 // rounded prints a value with as many decimals as another print.

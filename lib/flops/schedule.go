@@ -36,7 +36,7 @@ func ParseTarget(text string) (Target, error) {
 func Schedule(c vit.Config, method fusion.Method, target Target) (fusion.Method, Count, error) {
 	adjustable, ok := method.(fusion.Adjustable)
 	if !ok {
-		return nil, Count{}, fmt.Errorf("flops: %s has no number to adjust: give its setting yourself", method.Name())
+		return nil, Count{}, notAdjustable(method)
 	}
 	base, err := Of(c, fusion.None{})
 	if err != nil {
@@ -60,26 +60,42 @@ func Schedule(c vit.Config, method fusion.Method, target Target) (fusion.Method,
 		count, err := Of(c, m)
 		return m, count, err
 	}
-	last, least, err := at(steps)
+	// first finds the smallest step that costs no more than a budget which the last one meets.
+	first := func(budget float64) (fusion.Method, Count, error) {
+		low, high := 0, steps
+		for low < high {
+			middle := (low + high) / 2
+			_, count, err := at(middle)
+			if err != nil {
+				return nil, Count{}, err
+			}
+			if count.GMACs <= budget {
+				high = middle
+			} else {
+				low = middle + 1
+			}
+		}
+		return at(low)
+	}
+	_, least, err := at(steps)
 	if err != nil {
 		return nil, Count{}, err
 	}
-	if least.GMACs > budget {
-		text, _ := last.MarshalJSON()
-		return nil, Count{}, fmt.Errorf("flops: %s cannot bring the model from %.4g to %.4g GMACs: %s costs %.4g", method.Name(), base.GMACs, budget, text, least.GMACs)
+	if least.GMACs <= budget {
+		return first(budget)
 	}
-	low, high := 0, steps // the smallest step within the budget lies in low..high
-	for low < high {
-		middle := (low + high) / 2
-		_, count, err := at(middle)
-		if err != nil {
-			return nil, Count{}, err
-		}
-		if count.GMACs <= budget {
-			high = middle
-		} else {
-			low = middle + 1
-		}
+	cheapest, _, err := first(least.GMACs)
+	if err != nil {
+		return nil, Count{}, err
 	}
-	return at(low)
+	text, _ := cheapest.MarshalJSON()
+	return nil, Count{}, fmt.Errorf("flops: %s cannot bring the model from %.4g to %.4g GMACs: %s costs %.4g", method.Name(), base.GMACs, budget, text, least.GMACs)
+}
+
+// notAdjustable says why no setting can be found for a method, and what to do.
+func notAdjustable(method fusion.Method) error {
+	if _, ok := method.(fusion.ATM); ok {
+		return fmt.Errorf("flops: what atm costs depends on the images, which are not looked at here: set alpha yourself, and read the cost of a setting from rows of results, which count it image by image")
+	}
+	return fmt.Errorf("flops: %s has no number to adjust: give its setting yourself", method.Name())
 }

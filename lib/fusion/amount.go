@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // Amount is how many tokens a layer removes: a count, or a ratio below 1 of the tokens that are not
@@ -62,7 +63,7 @@ func (r *amounts) UnmarshalJSON(data []byte) error {
 	}
 	var many []float64
 	if err := json.Unmarshal(data, &many); err != nil || len(many) == 0 {
-		return fmt.Errorf("want a number or a list of numbers, got %s", data)
+		return fmt.Errorf("want a number or one per layer (in a SPEC 0.7,0.6, in FUSION.json [0.7,0.6]), got %s", data)
 	}
 	*r = nil
 	for _, v := range many {
@@ -86,17 +87,25 @@ func (r amounts) at(i int) Amount {
 	return r[i]
 }
 
+// validate checks values against a range; a highest value above 1 stands for counts of tokens, which are
+// whole from 1 on.
 func (r amounts) validate(name string, layers int, low, high float64) error {
 	if len(r) > 1 && len(r) != layers {
-		return fmt.Errorf("fusion: %s has %d values for %d layers: give one value, or one per layer", name, len(r), layers)
+		return fmt.Errorf("fusion: %s has %d values for %d layers: give one value, or one per layer (in a SPEC: %s=0.7,0.6; in FUSION.json: [0.7,0.6])", name, len(r), layers, name)
 	}
 	for _, v := range r {
-		if f := float64(v); math.IsNaN(f) || f < low || f > high {
-			return fmt.Errorf("fusion: %s is %v, want %v to %v", name, f, low, high)
+		switch f := float64(v); {
+		case math.IsNaN(f) || f < low || f > high:
+			return fmt.Errorf("fusion: %s is %v, want %s to %s", name, f, plain(low), plain(high))
+		case f > 1 && f != math.Trunc(f):
+			return fmt.Errorf("fusion: %s is %v, which is no whole number of tokens: want a share below 1, or a count", name, f)
 		}
 	}
 	return nil
 }
+
+// plain prints a number without an exponent.
+func plain(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // everyLayer returns a list of layers in which nil stands for all of them.
 func everyLayer(layers []int, depth int) []int {

@@ -92,6 +92,9 @@ func (m ATC) Step(at Layer) (*Step, error) {
 func (m ATC) cluster(keys *Node, protected, merges int) *Node {
 	keys = StopGradient(keys)
 	distances := Slice(OneMinus(cosines(keys, keys)), AxisRange(), AxisRangeToEnd(protected), AxisRangeToEnd(protected))
+	// Keys that are no numbers would be in no cluster: they count as farther than any others are.
+	const farther = 4
+	distances = Where(IsNaN(distances), MulScalar(OnesLike(distances), farther), distances)
 	leader := orDefault(m.Linkage, LinkAverage).agglomerate(distances, merges)
 	leads := ConvertDType(Equal(leader, IotaLike(leader, 1)), leader.DType())
 	return lookup(sumBefore(leads), leader)

@@ -62,7 +62,7 @@ type Layer struct {
 	Tokens    int // tokens that enter the layer
 	Protected int // leading tokens that must stay as they are: class and distillation tokens
 	Dim       int // of a token
-	Heads     int
+	Heads     int // of its attention
 	// Rows and Cols are the grid of patches that the model cuts an image into, in reading order; 0
 	// where it is not known.
 	Rows, Cols int
@@ -87,6 +87,7 @@ const (
 
 // Step is what a method does in one layer.
 type Step struct {
+	// Place is where in the block it happens.
 	Place Place
 	// Remaining is the number of tokens left. It is static, because graphs are: where the number
 	// depends on the image (Adaptive) it is the most there can be.
@@ -116,9 +117,9 @@ const (
 
 // Weight is a learned weight, by its name in checkpoints.
 type Weight struct {
-	Name  string
-	Dims  []int
-	Start Start
+	Name  string // "cluster_layers.0.v"
+	Dims  []int  // its shape
+	Start Start  // what it is before any training
 }
 
 // Evidence is what a layer knows of its tokens when it decides. A nil field is not known there.
@@ -149,7 +150,10 @@ func (e Evidence) sizes() *Node {
 // None is the base model: no token is fused.
 type None struct{}
 
-func (None) Name() string                 { return "none" }
-func (None) Step(Layer) (*Step, error)    { return nil, nil }
+func (None) Name() string { return "none" }
+
+// Step does nothing in any layer.
+func (None) Step(Layer) (*Step, error) { return nil, nil }
+
 func (None) ProportionalAttention() bool  { return false }
 func (None) MarshalJSON() ([]byte, error) { return []byte(`{"method":"none"}`), nil }

@@ -14,12 +14,16 @@ import (
 
 // Description is a method as `methods` lists it.
 type Description struct {
-	Name     string
-	Kind     Kind
-	Defaults string // FUSION.json with every field at its published value
-	Paper    string
-	Summary  string
-	parse    func([]byte) (Method, error)
+	Name string // in FUSION.json and in a SPEC: "mctf"
+	Kind Kind   // what it does to tokens
+	// Defaults is FUSION.json with every field at its default: the published value, except of methods
+	// that are OwnDefaults.
+	Defaults string
+	Paper    string // authors, year, arXiv number; "-" where there is none
+	Summary  string // in half a sentence
+	// OwnDefaults says that the defaults are Tokenfuse's: no paper gives values, or they were not at hand.
+	OwnDefaults bool
+	parse       func([]byte) (Method, error)
 }
 
 // Kind is what a method does to tokens.
@@ -57,8 +61,9 @@ func Methods() []Description {
 			Paper:   "Haurum et al. 2023, arXiv 2308.04657",
 			Summary: "K-Medoids clustering from the most attended tokens; the medoid stands for its cluster, after the layers named", parse: parseKMedoids},
 		{Name: "random-fusion", Kind: Fusing, Defaults: `{"method":"random-fusion","r":8,"seed":0,"proportional_attention":true}`,
-			Paper:   "-",
-			Summary: "fuse random tokens: the floor that methods must beat", parse: parseRandomFusion},
+			OwnDefaults: true,
+			Paper:       "-",
+			Summary:     "fuse random tokens: the floor that methods must beat", parse: parseRandomFusion},
 		{Name: "evit", Kind: Choosing, Defaults: `{"method":"evit","keep_rate":0.7,"layers":[3,6,9],"fuse_inattentive":true}`,
 			Paper:   "Liang et al. 2022, arXiv 2202.07800",
 			Summary: "keep the tokens that the class token attends to, fuse the others into one", parse: parseEViT},
@@ -69,11 +74,13 @@ func Methods() []Description {
 			Paper:   "Haurum et al. 2023, arXiv 2308.04657",
 			Summary: "keep the tokens nearest to the image's centre, drop the others", parse: parseRadial},
 		{Name: "random-drop", Kind: Choosing, Defaults: `{"method":"random-drop","keep_rate":0.7,"layers":[3,6,9],"seed":0}`,
-			Paper:   "-",
-			Summary: "keep random tokens, drop the others", parse: parseRandomDrop},
+			OwnDefaults: true,
+			Paper:       "-",
+			Summary:     "keep random tokens, drop the others", parse: parseRandomDrop},
 		{Name: "atm", Kind: Adaptive, Defaults: `{"method":"atm","alpha":0.95,"beta":0.02,"theta_min":0.7,"layers":[0,1,2,3,4,5,6,7,8,9,10,11],"size_layers":[8,9,10,11],"proportional_attention":true}`,
-			Paper:   "Lee and Choi 2025, arXiv 2505.15160",
-			Summary: "merge what is more similar than the layer's threshold, image by image", parse: parseATM},
+			OwnDefaults: true,
+			Paper:       "Lee and Choi 2025, arXiv 2505.15160",
+			Summary:     "merge what is more similar than the layer's threshold, image by image", parse: parseATM},
 		{Name: "ats", Kind: Adaptive, Defaults: `{"method":"ats","keep_rate":1,"layers":[3,4,5,6,7,8,9,10,11],"order":"significance"}`,
 			Paper:   "Fayyaz et al. 2022, arXiv 2111.15667",
 			Summary: "adaptive token sampling: as many tokens as the image needs", parse: parseATS},
@@ -102,7 +109,7 @@ func parseNone(data []byte) (Method, error) {
 	return None{}, strict(data, &in)
 }
 
-// ParseJSON reads FUSION.json. Fields left out take the published values; an unknown field or value
+// ParseJSON reads FUSION.json. Fields left out take their defaults (see Description); an unknown field or value
 // is an error that names it and the known ones.
 func ParseJSON(data []byte) (Method, error) {
 	var head struct {
@@ -155,6 +162,12 @@ func SpecJSON(spec string) ([]byte, error) {
 				return nil, fmt.Errorf("fusion: %q sets %s twice", spec, key)
 			}
 			lists[key] = []any{}
+		}
+		if strings.ContainsAny(value, "[]{}") {
+			return nil, fmt.Errorf("fusion: %q in %q: a SPEC has lists without brackets, keep_rate=0.7,0.6, and fields of tau with a dot, tau.size=40; brackets are for FUSION.json", value, spec)
+		}
+		if low, high, ok := backwards(value); ok {
+			return nil, fmt.Errorf("fusion: the range %s in %q runs backwards: write %s-%s", value, spec, high, low)
 		}
 		if key == "" || value == "" {
 			return nil, fmt.Errorf("fusion: %q in %q: write METHOD:field=value,field=value, as in mctf:r=16,layers=1-11", part, spec)
@@ -212,6 +225,14 @@ func values(text string) []any {
 	return []any{text}
 }
 
+// backwards reports whether text is a range of whole numbers from a higher one to a lower one.
+func backwards(text string) (low, high string, is bool) {
+	low, high, is = strings.Cut(text, "-")
+	from, err1 := strconv.Atoi(low)
+	to, err2 := strconv.Atoi(high)
+	return low, high, is && err1 == nil && err2 == nil && from > to
+}
+
 func names() []string {
 	var all []string
 	for _, d := range Methods() {
@@ -251,9 +272,9 @@ func plainType(t reflect.Type) string {
 	case reflect.Float64:
 		return "a number"
 	case reflect.Slice:
-		return "a list"
+		return "a list (in a SPEC: 3,6,9 or 3-9; in FUSION.json: [3,6,9])"
 	case reflect.Map, reflect.Struct:
-		return "an object"
+		return "an object (in a SPEC its fields with a dot, tau.size=40)"
 	}
 	return "a " + t.Kind().String()
 }

@@ -109,6 +109,13 @@ func TestParseErrors(t *testing.T) {
 		"field without name": {"mctf:4", `"4" in "mctf:4"`},
 		"set twice":          {"mctf:r=4,r=5", "sets r twice"},
 		"tome ratio":         {"tome:r=0.5", "r is 0.5, want a count"},
+		"values and layers":  {"evit:keep_rate=0.7,0.6", "or one per layer (in a SPEC: keep_rate=0.7,0.6; in FUSION.json: [0.7,0.6])"},
+		"brackets":           {"evit:keep_rate=[0.7,0.6]", "a SPEC has lists without brackets"},
+		"backwards":          {"mctf:layers=3-1", "the range 3-1 in \"mctf:layers=3-1\" runs backwards: write 1-3"},
+		"half a token":       {"mctf:r=1.5,layers=1", "r is 1.5, which is no whole number of tokens"},
+		"too many tokens":    {"mctf:r=3e9,layers=1", "want 0 to 2147483647"},
+		"a word for r":       {"mctf:r=x", "in a SPEC 0.7,0.6"},
+		"a number for tau":   {"mctf:tau=3", "tau.size=40"},
 		"keep rate":          {"evit:keep_rate=2", "keep_rate is 2, want 0 to 1"},
 		"pitome keep rate":   {"pitome:keep_rate=1.5", "keep_rate is 1.5, want 0 to 1"},
 		"pitome rates":       {"pitome:keep_rate=0.9,0.8,layers=1", "keep_rate has 2 values for 1 layers"},
@@ -260,4 +267,15 @@ func FuzzParse(f *testing.F) {
 		}
 		_, _ = method.Step(fusion.Layer{Index: 1, Depth: 4, Tokens: 50, Protected: 1, Dim: 48, Heads: 3})
 	})
+}
+
+// TestOwnDefaults: defaults without a paper are said to be ours, and so are those of a paper whose values
+// were not at hand.
+func TestOwnDefaults(t *testing.T) {
+	for _, d := range fusion.Methods() {
+		want := d.Paper == "-" && d.Kind != fusion.Base || d.Name == "atm"
+		if d.OwnDefaults != want {
+			t.Errorf("%s: the defaults are said to be ours: %v, want %v", d.Name, d.OwnDefaults, want)
+		}
+	}
 }

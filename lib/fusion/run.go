@@ -20,8 +20,8 @@ import (
 
 // Single is one fusion step on given tensors, outside any model: STEP.json.
 type Single struct {
-	Method    Method
-	Protected int // leading tokens that must stay
+	Method    Method // of which layer 0 is run
+	Protected int    // leading tokens that must stay
 }
 
 // ParseSingle reads STEP.json: FUSION.json without `layers`, and `protected` (1 where left out).
@@ -213,9 +213,20 @@ func fits(name string, shape shapes.Shape, want []int) error {
 		ok = ok && (want[i] < 0 || shape.Dimensions[i] == want[i])
 	}
 	if !ok {
-		return fmt.Errorf("fusion: %s is %s, x asks for float32 %v", name, shape, want)
+		return fmt.Errorf("fusion: %s is %s, x asks for float32 %s", name, shape, anyDims(want))
 	}
 	return nil
+}
+
+// anyDims prints dimensions; those below 0 may be any.
+func anyDims(dims []int) string {
+	all := make([]string, len(dims))
+	for i, d := range dims {
+		if all[i] = strconv.Itoa(d); d < 0 {
+			all[i] = "any"
+		}
+	}
+	return "[" + strings.Join(all, " ") + "]"
 }
 
 // Check reports tensors that the step cannot fuse.

@@ -57,12 +57,16 @@ func schedules(t *testing.T, d fusion.Description) []fusion.Method {
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		if m, ok := method.(fusion.Adjustable); ok {
+		switch m := method.(type) {
+		case fusion.Adjustable:
 			value := 1 - share
 			if m.Knob().Whole {
 				value = float64(1 + 2*i)
 			}
 			method = m.Adjusted(value)
+		case fusion.ATM: // no knob: from a threshold that few pairs meet to one that most do
+			m.Alpha, m.Beta, m.ThetaMin = []float64{0.999, 0.9, 0.1}[i], 0, -1
+			method = m
 		}
 		all = append(all, method)
 	}
@@ -70,8 +74,9 @@ func schedules(t *testing.T, d fusion.Description) []fusion.Method {
 }
 
 // TestEveryMethodInEveryModel runs each method forward and backward in each kind of model, at three
-// schedules: tokens as promised, finite logits, a finite gradient for every weight, those of the
-// method included. A model that lacks what a method needs is refused in one line.
+// schedules: tokens as promised, fewer under the last schedule than under the first, finite logits, a
+// finite gradient for every weight, those of the method included, and above 0 for most. A model that lacks
+// what a method needs is refused in one line.
 func TestEveryMethodInEveryModel(t *testing.T) {
 	backend, err := accel.New("go")
 	if err != nil {
@@ -80,6 +85,7 @@ func TestEveryMethodInEveryModel(t *testing.T) {
 	for name, config := range everyModel() {
 		for _, d := range fusion.Methods() {
 			reduced := false
+			var left [3]float32 // tokens of all blocks together
 			for i, method := range schedules(t, d) {
 				t.Run(fmt.Sprintf("%s/%s/%d", name, d.Name, i), func(t *testing.T) {
 					learned, err := Learned(config, method)
@@ -129,10 +135,23 @@ func TestEveryMethodInEveryModel(t *testing.T) {
 					if got := len(results) - 2; got != weights {
 						t.Errorf("%d gradients for %d weights", got, weights)
 					}
+					above := 0
+					for _, g := range results[2:] {
+						if tensors.MustCopyFlatData[float32](g)[0] > 0 {
+							above++
+						}
+					}
+					if without := len(results) - 2 - above; without > len(learned) { // choices pass no gradient on to predictors
+						t.Errorf("%d of %d gradients are 0", without, len(results)-2)
+					}
 					for _, n := range tensors.MustCopyFlatData[float32](results[1]) {
+						left[i] += n
 						reduced = reduced || int(n) < config.Tokens()
 					}
 				})
+			}
+			if d.Kind != fusion.Base && left[0] > 0 && left[2] >= left[0] {
+				t.Errorf("%s leaves %v tokens of %s: the schedules are one", d.Name, left, name)
 			}
 			if !reduced && d.Kind != fusion.Base {
 				t.Errorf("%s never removed a token from %s", d.Name, name)

@@ -31,7 +31,7 @@ func New(c Config, seed int64) (*Model, error) {
 }
 
 // FromFile returns a model with the weights of a safetensors file or a PyTorch checkpoint (see
-// weights.Read) under timm's names. Tensors that are missing or of another shape are an error that lists
+// weights.Read) under timm's names. Tensors that are missing or of another shape or type are an error that lists
 // them; unexpected returns the names of those that the model does not know.
 func FromFile(name string, c Config, path string) (m *Model, unexpected []string, err error) {
 	file, err := weights.Read(path)
@@ -57,7 +57,7 @@ func FromTensors(name string, c Config, all map[string]*tensors.Tensor) (m *Mode
 	all, positions := withPositions(c, all)
 	fit := weights.Compare(c.Parameters(), all)
 	err = fit.Err()
-	if positions != nil && len(fit.Missing) == 0 && len(fit.Reshaped) < 2 {
+	if positions != nil && len(fit.Missing) == 0 && len(fit.Reshaped)+len(fit.Retyped) < 2 {
 		err = positions // alone, it says more
 	}
 	if err != nil {

@@ -76,7 +76,13 @@ func (l layers) convolution(name string, maps *Node, w window, out int) *Node {
 	return float(Convolve(l.dtype.factor(maps), l.dtype.factor(kernel)).AxesConfig(axes).Strides(w.stride).PaddingPerDim([][2]int{border, border}).Done())
 }
 
-// lvvits are the LV-ViTs, under the names of the official code.
+// lvvits are the LV-ViTs, under the names of the official code (zihangJiang/TokenLabeling, the README of
+// which lists parameters, no GMACs, and lvvit_l at 448 and 512 only).
+//
+// Published GMACs (arXiv 2104.10858) are those of flops_computation.py of that code, which also counts
+// softmax as 5 per element of a map, dropout and biases, but neither the last norm nor the heads: 22.17
+// for lvvit_s at 384, published 22.2, of which 21.9 are what is counted here. For lvvit_m the paper
+// prints 16.0; that script gives 12.74, and papers that build on it print 12.7: 12.70 here.
 func lvvits() []Named {
 	var all []Named
 	for _, m := range []struct {
@@ -92,7 +98,7 @@ func lvvits() []Named {
 			Config: Config{ImageSize: ImageSize{224, 224}, PatchSize: 16, Channels: 3, Dim: m.dim, Depth: m.depth, Heads: m.heads,
 				MLPRatio: 3, Classes: 1000, Stem: ConvolutionStem, StemDim: m.stemDim, NoQKVBias: true, NormEpsilon: 1e-5,
 				ResidualScale: m.scale, TokenLabels: true},
-			Source:     "LV-ViT, Jiang et al. 2021, arXiv 2104.10858; table of models in the README of its code",
+			Source:     "LV-ViT, Jiang et al. 2021, arXiv 2104.10858",
 			Evaluation: imageNet(m.crop),
 		})
 	}

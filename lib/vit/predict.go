@@ -100,7 +100,8 @@ func (p *Prediction) Sources(image int) [][]float32 {
 	return all
 }
 
-// Trace is Logits that also says where each token went.
+// Trace is Logits, of images [batch, channels, height, width], that also says where each token went: its
+// source maps are [batch, tokens leaving, first tokens], one behind each block.
 func (c *Classifier) Trace(images *tensors.Tensor) (*Prediction, error) {
 	if err := CheckImages(c.Model.Config, images); err != nil {
 		return nil, err

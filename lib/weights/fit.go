@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -20,6 +21,9 @@ type Fit struct {
 	Missing []string
 	// Reshaped are those that it holds in another shape, in the model's order.
 	Reshaped []Reshaped
+	// Retyped are those that it holds as other numbers than float32 (to which all floating-point ones are
+	// read), in the model's order.
+	Retyped []Retyped
 	// Unexpected are the tensors that the model does not know, sorted.
 	Unexpected []string
 	// Wanted is the number of the model's parameters.
@@ -29,7 +33,13 @@ type Fit struct {
 // Reshaped is a parameter of another shape in the file than in the model.
 type Reshaped struct {
 	Name       string
-	Have, Want []int
+	Have, Want []int // dimensions
+}
+
+// Retyped is a parameter that the file holds as numbers of another type.
+type Retyped struct {
+	Name string
+	Have dtypes.DType
 }
 
 // Compare compares the parameters that a model wants, by name and dimensions, with the tensors at hand.
@@ -44,6 +54,8 @@ func Compare(want iter.Seq2[string, []int], have map[string]*tensors.Tensor) Fit
 			f.Missing = append(f.Missing, name)
 		case !slices.Equal(t.Shape().Dimensions, dims):
 			f.Reshaped = append(f.Reshaped, Reshaped{name, t.Shape().Dimensions, dims})
+		case t.DType() != dtypes.Float32:
+			f.Retyped = append(f.Retyped, Retyped{name, t.DType()})
 		}
 	}
 	f.Wanted = len(known)
@@ -56,7 +68,7 @@ func Compare(want iter.Seq2[string, []int], have map[string]*tensors.Tensor) Fit
 }
 
 // Err is nil if the model can take the tensors, unexpected ones apart. Else it lists in one line what is
-// missing, of another shape or unexpected, eight names of each, and says what all names lack or have
+// missing, of another shape or type or unexpected, eight names of each, and says what all names lack or have
 // too much where it is a common beginning.
 func (f Fit) Err() error {
 	var parts []string
@@ -69,6 +81,13 @@ func (f Fit) Err() error {
 			each = append(each, fmt.Sprintf("%s is %v, want %v", r.Name, r.Have, r.Want))
 		}
 		parts = append(parts, fmt.Sprintf("%d of another shape: %s", n, first(each, "; ")))
+	}
+	if n := len(f.Retyped); n > 0 {
+		var each []string
+		for _, r := range f.Retyped {
+			each = append(each, fmt.Sprintf("%s is %s, want float32", r.Name, strings.ToLower(r.Have.String())))
+		}
+		parts = append(parts, fmt.Sprintf("%d of another type: %s", n, first(each, "; ")))
 	}
 	if len(parts) == 0 {
 		return nil

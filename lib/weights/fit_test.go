@@ -37,6 +37,7 @@ func TestFit(t *testing.T) {
 		"nothing":          {abc, nil, "3 of 3 missing", ""},
 		"one missing":      {abc, tensorsNamed("x.a", "x.b"), "1 of 3 missing: x.c", ""},
 		"another shape":    {map[string][]int{"a": {2, 3}, "b": {2}}, tensorsNamed("a", "b"), "1 of another shape: a is [2], want [2 3]", ""},
+		"another type":     {map[string][]int{"a": {2}, "b": {2}}, map[string]*tensors.Tensor{"a": tensors.FromValue([]int32{1, 2}), "b": tensors.FromValue([]float32{1, 2})}, "1 of another type: a is int32, want float32", ""},
 		"both":             {map[string][]int{"a": {2, 3}, "b": {2}, "c": {2}}, tensorsNamed("a", "b", "d"), "1 of 3 missing: c; 1 of another shape: a is [2], want [2 3]; 1 unexpected: d", "d"},
 		"a prefix":         {abc, tensorsNamed("vit.x.a", "vit.x.b", "vit.x.c"), `theirs are the model's names behind "vit."`, "vit.x.a, vit.x.b, vit.x.c"},
 		"a prefix of most": {abc, tensorsNamed("vit.x.a", "vit.x.b", "other"), `theirs are the model's names behind "vit."`, "other, vit.x.a, vit.x.b"},

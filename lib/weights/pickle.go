@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // A pickle (https://docs.python.org/3/library/pickletools.html) is a program for a small stack
@@ -55,7 +56,7 @@ func unpickle(in []byte, torch *torchObjects) (value any, rest []byte, err error
 			value = u.pop()
 			return value, u.in[u.at:], u.err
 		case !u.constant(op) && !u.container(op) && !u.memory(op) && !u.object(op):
-			u.fail("no checkpoint: instruction %#02x at byte %d of its pickle", op, u.at-1)
+			u.unknown(op)
 		}
 	}
 	return nil, nil, u.err
@@ -65,6 +66,16 @@ func (u *unpickler) fail(format string, values ...any) {
 	if u.err == nil {
 		u.err = fmt.Errorf(format, values...)
 	}
+}
+
+// unknown reports an instruction that is none of ours: of protocols 0 and 1, which write numbers and
+// strings as lines of text and in which torch.save does not write by itself, or of nothing.
+func (u *unpickler) unknown(op uint64) {
+	if strings.IndexByte("FILPSVgop", byte(op)) >= 0 {
+		u.fail("pickle protocols 0 and 1 are not supported: load it in PyTorch and save it again, torch.save(state_dict, FILE)")
+		return
+	}
+	u.fail("no checkpoint: instruction %#02x at byte %d of its pickle", op, u.at-1)
 }
 
 // take returns the next n bytes, which are not copied.

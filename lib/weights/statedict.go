@@ -51,6 +51,9 @@ func chosen(root any, prefer []string) (map[string]*view, error) {
 			}
 		}
 	}
+	if len(views) == 0 && len(d.pairs) == 0 {
+		return nil, errors.New("a checkpoint without tensors: its dict is empty")
+	}
 	if len(views) == 0 {
 		return nil, fmt.Errorf("a checkpoint without tensors: its keys are %s, and none under %s", d.keys(), strings.Join(levels, ", "))
 	}
