@@ -6,27 +6,27 @@ import (
 	"testing"
 )
 
-// TestReadmeTables: the tables of models and methods in the README are what the commands print. After a
-// change, put their output in its place again.
+// TestReadmeTables: the tables in the README are what the commands in front of them print. After a change,
+// put their output in its place again.
 func TestReadmeTables(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, verb := range []string{"models", "methods"} {
-		begin := "<!-- go run ./kernel " + verb + " --markdown -->\n"
-		_, rest, found := strings.Cut(string(readme), begin)
-		if !found {
-			t.Errorf("the README has no table behind %s", strings.TrimSpace(begin))
-			continue
-		}
+	tables := strings.Split(string(readme), "<!-- go run ./kernel ")[1:]
+	if len(tables) < 4 {
+		t.Errorf("%d tables, want those of models, methods and bench", len(tables))
+	}
+	for _, table := range tables {
+		command, rest, _ := strings.Cut(table, " -->\n")
 		printed, _, _ := strings.Cut(rest, "<!-- end -->")
-		got := kernel(t, nil, verb, "--markdown")
+		// The README's paths begin at the root of the repository.
+		got := kernel(t, nil, strings.Fields(strings.ReplaceAll(command, " lib/", " ../lib/"))...)
 		if got.code != 0 {
-			t.Fatalf("%s: exit %d: %s", verb, got.code, got.stderr)
+			t.Fatalf("%s: exit %d: %s", command, got.code, got.stderr)
 		}
 		if printed != got.stdout {
-			t.Errorf("the README's table of %s is not what the command prints:\n%s", verb, got.stdout)
+			t.Errorf("the README's table is not what %s prints:\n%s", command, got.stdout)
 		}
 	}
 }
