@@ -147,6 +147,14 @@ func TestCellGo(t *testing.T) {
 			t.Errorf("the cell's module knows of %q: %q", module, said)
 		}
 	}
+	for flags, want := range map[string]string{"": "-ldflags=-w", "-mod=mod -ldflags=-s": "-ldflags=-w -mod=mod -ldflags=-s"} {
+		t.Setenv("GOFLAGS", flags)
+		cmd := exec.CommandContext(t.Context(), filepath.Join(machine.cellBin(), "go"), "env", "GOFLAGS")
+		cmd.Env = append(os.Environ(), "TOKENFUSE_GO="+real)
+		if said, err := cmd.Output(); err != nil || strings.TrimSpace(string(said)) != want {
+			t.Errorf("with GOFLAGS=%q cells have %q (%v), want %q", flags, said, err, want)
+		}
+	}
 	other := t.TempDir()
 	run(other, "mod", "init", "mine")
 	if content, err := os.ReadFile(filepath.Join(other, "go.mod")); err != nil || strings.Contains(string(content), "tokenfuse") {
