@@ -1,4 +1,4 @@
-package compilecache
+package diskcache
 
 import (
 	"cmp"
@@ -33,7 +33,7 @@ func (s Store) entries() (entries, aside []kept, err error) {
 		}
 		found := kept{filepath.Join(s.Dir, file.Name()), info.Size(), info.ModTime()}
 		switch {
-		case entryName.MatchString(file.Name()):
+		case s.isEntry(file.Name()):
 			entries = append(entries, found)
 		case isAside(file.Name()):
 			aside = append(aside, found)
