@@ -41,7 +41,7 @@ func (s Store) Usage() (Usage, error) {
 	}
 	usage := Usage{Entries: len(entries), Hits: s.count(Hits), Misses: s.count(Misses)}
 	for _, entry := range entries {
-		usage.Bytes += entry.size
+		usage.Bytes += entry.Bytes
 	}
 	return usage, nil
 }
