@@ -24,3 +24,9 @@ func (k *Kernel) Ask(ctx context.Context, kind string, content any) (json.RawMes
 		}
 	}
 }
+
+// Tell sends a message that has no reply, such as comm_msg.
+func (k *Kernel) Tell(kind string, content any) error {
+	_, err := k.conn.send(k.conn.shell, kind, content)
+	return err
+}
