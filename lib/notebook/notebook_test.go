@@ -281,6 +281,8 @@ func TestMain(m *testing.M) {
 		fmt.Println("before")
 		Must(3, errors.Join(errors.New("fusion: unknown method \"tme\""), errors.New("did you mean \"tome\"?")))
 		fmt.Println("after")
+	case "keeps":
+		keeps()
 	case "works":
 		fmt.Println(Must(3, nil))
 		Check(nil)
