@@ -84,12 +84,19 @@ func run(ctx context.Context, stdout, log io.Writer, trials int, only string, se
 	for i := range trials {
 		l := order[i%len(order)]
 		l.trials++
-		if err := l.trial(ctx, signals[l.trials%len(signals)]); err != nil {
+		err := l.trial(ctx, signals[l.trials%len(signals)])
+		if ctx.Err() != nil {
+			break // the table says how far it got
+		}
+		if err != nil {
 			return 0, fmt.Errorf("%s: %w", l.verb.name, err)
 		}
 		if n := len(l.losses); n > 0 && l.losses[n-1] != "" {
 			fmt.Fprintf(log, "faults: trial %d: %s\n", i, l.losses[n-1])
 			l.losses = append(l.losses, "") // told
+		}
+		if (i+1)%20 == 0 {
+			fmt.Fprintf(log, "faults: %d of %d trials\n", i+1, trials)
 		}
 	}
 	for _, l := range loops {

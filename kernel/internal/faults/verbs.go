@@ -311,8 +311,9 @@ func setupVerb() verb {
 				return err
 			}
 			err = os.CopyFS(filepath.Join(home(dir), "pjrt"), os.DirFS(filepath.Join(installed, "pjrt")))
-			return errors.Join(err, os.Mkdir(filepath.Join(home(dir), "bin"), 0o755),
-				os.Link(filepath.Join(installed, "bin", "gopls"), filepath.Join(home(dir), "bin", "gopls"))) // takes a minute to build
+			gopls, readErr := os.ReadFile(filepath.Join(installed, "bin", "gopls")) // takes a minute to build
+			return errors.Join(err, readErr, os.Mkdir(filepath.Join(home(dir), "bin"), 0o755),
+				os.WriteFile(filepath.Join(home(dir), "bin", "gopls"), gopls, 0o755))
 		},
 		arguments:   func(string) []string { return []string{"setup", "--no-jupyter"} },
 		environment: func(dir string) []string { return []string{"TOKENFUSE_HOME=" + home(dir)} },
