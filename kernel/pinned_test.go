@@ -10,7 +10,7 @@ import (
 )
 
 // latest matches what asks for whatever is newest of something.
-var latest = regexp.MustCompile(`(?i)@latest\b|:latest\b|/latest/|@(?:main|master|upgrade)\b|pip3? install (?:-U|--upgrade)|>=\s*\d`)
+var latest = regexp.MustCompile(`(?i)@latest\b|:latest\b|/(?:releases|download)/latest|@(?:master|upgrade)\b|@main(?:[^(]|$)|pip3? install (?:-U|--upgrade)|>=\s*\d`)
 
 // TestNothingIsLatest: what is installed, downloaded or required is named by its version, so that what
 // is tested is what runs.
