@@ -1,7 +1,14 @@
-// Package plots draws the figures of token fusion experiments from plain values: FLOPsAccuracy from
-// result rows, FusedTokens from an image and the groups its patches were fused into. A Figure wraps
-// plots of gonum/plot, which can be changed as any other, and becomes PNG, SVG or PDF. Colours are
-// Okabe and Ito's, told apart by the colour-blind too, and never the only difference.
+// Package plots draws the figures of token fusion experiments from plain values, each in one call:
+//
+//   - from result rows FLOPsAccuracy, ThroughputAccuracy, AblationBars, TauHeatMap, TokensPerLayer,
+//     TokenSizes, Foreground and Scale; from the log of a training run Training;
+//   - from an image and the groups its patches were fused into FusedTokens and, as an animated GIF,
+//     AnimateTokens; from an image and a number for each patch Overlay;
+//   - from the pairs of a fusion step Matching.
+//
+// A Figure wraps plots of gonum/plot, which can be changed as any other, and becomes PNG, SVG or PDF;
+// Dark is for dark pages, Column for a column of print, Alt says in words what is to be seen. Colours
+// are Okabe and Ito's, told apart by the colour-blind too, and never the only difference.
 package plots
 
 import (
@@ -24,9 +31,8 @@ import (
 )
 
 const (
-	dpi                 = 150           // pixels an inch: a figure of text width has 960
-	textWidth           = 6.4 * vg.Inch // of a notebook's column
-	margin    vg.Length = 5             // around each plot
+	dpi              = 150 // pixels an inch: a figure of text width has 960
+	margin vg.Length = 5   // around each plot
 )
 
 // Figure is a plot with its legend beneath it, or several figures in a row or a column. It shows
@@ -43,6 +49,8 @@ type Figure struct {
 	Alt string
 
 	legend []legendEntry
+	layout layout
+	dark   bool
 }
 
 // String returns the figure in words.
@@ -83,6 +91,12 @@ func join(figures []*Figure) *Figure {
 
 // Draw draws the figure from the upper left corner of the canvas.
 func (f *Figure) Draw(c draw.Canvas) {
+	if _, already := c.Canvas.(darkCanvas); f.dark && !already {
+		c.Canvas = darkCanvas{c.Canvas}
+		c.SetColor(grey(0xFF))
+		// A little over the edge, which lies within a pixel.
+		c.Fill(draw.Crop(c, -0.5, 0.5, -0.5, 0.5).Rectangle.Path())
+	}
 	if f.Plot != nil {
 		c := draw.Crop(c, margin, -margin, margin, -margin)
 		beneath := legendHeight(f.legend, c.Size().X)
@@ -100,6 +114,10 @@ func (f *Figure) Draw(c draw.Canvas) {
 		} else {
 			at.X += part.Width
 		}
+	}
+	if f.Plot == nil && len(f.legend) > 0 {
+		c = draw.Crop(c, margin, -margin, margin, 0)
+		drawLegend(draw.Crop(c, 0, 0, 0, legendHeight(f.legend, c.Size().X)-c.Size().Y), f.legend)
 	}
 }
 

@@ -66,3 +66,21 @@ func drawLegend(c draw.Canvas, entries []legendEntry) {
 func legendStyle() text.Style {
 	return text.Style{Color: ink, Font: sans(tickSize), YAlign: draw.YCenter, Handler: plot.DefaultTextHandler}
 }
+
+// addLegend gives joined figures a legend beneath them all.
+func (f *Figure) addLegend(entries ...legendEntry) {
+	f.legend = entries
+	f.Height += legendHeight(entries, f.Width-2*margin) + margin
+}
+
+// shareLegend makes one legend of the parts', which are alike.
+func (f *Figure) shareLegend() {
+	entries := f.Parts[0].legend
+	f.Height = 0
+	for _, part := range f.Parts {
+		part.Height -= legendHeight(part.legend, part.Width-2*margin)
+		part.legend = nil
+		f.Height = max(f.Height, part.Height)
+	}
+	f.addLegend(entries...)
+}

@@ -104,6 +104,11 @@ type picture struct{ err error }
 func (p picture) PNG() ([]byte, error) { return []byte("png"), p.err }
 func (p picture) String() string       { return "a curve" }
 
+// animation is a picture too, as that of package plots.
+type animation struct{ picture }
+
+func (a animation) GIF() ([]byte, error) { return []byte("gif"), a.err }
+
 // TestForms: what each kind of value is sent as, so that every front end finds one that it knows.
 func TestForms(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -111,14 +116,15 @@ func TestForms(t *testing.T) {
 		want  []protocol.MIMEType
 		text  string
 	}{
-		"picture":  {picture{}, []protocol.MIMEType{protocol.MIMEImagePNG}, "a curve"},
-		"image":    {image.NewGray(image.Rect(0, 0, 28, 28)), []protocol.MIMEType{protocol.MIMEImagePNG}, "an image of 28 x 28 pixels"},
-		"rows":     {[]result.Row{{Method: "tome"}}, []protocol.MIMEType{protocol.MIMETextHTML}, "tome"},
-		"row":      {result.Row{Method: "tome"}, []protocol.MIMEType{protocol.MIMETextHTML}, "tome"},
-		"table":    {table{[]string{"<a>"}, [][]string{{"1"}}}, []protocol.MIMEType{protocol.MIMETextHTML}, "<a>"},
-		"markdown": {markdown("*r* of $x$"), []protocol.MIMEType{protocol.MIMETextMarkdown}, "*r* of $x$"},
-		"string":   {"text\n", nil, "text"},
-		"nil":      {nil, nil, "<nil>"},
+		"picture":   {picture{}, []protocol.MIMEType{protocol.MIMEImagePNG}, "a curve"},
+		"animation": {animation{}, []protocol.MIMEType{"image/gif"}, "a curve"},
+		"image":     {image.NewGray(image.Rect(0, 0, 28, 28)), []protocol.MIMEType{protocol.MIMEImagePNG}, "an image of 28 x 28 pixels"},
+		"rows":      {[]result.Row{{Method: "tome"}}, []protocol.MIMEType{protocol.MIMETextHTML}, "tome"},
+		"row":       {result.Row{Method: "tome"}, []protocol.MIMEType{protocol.MIMETextHTML}, "tome"},
+		"table":     {table{[]string{"<a>"}, [][]string{{"1"}}}, []protocol.MIMEType{protocol.MIMETextHTML}, "<a>"},
+		"markdown":  {markdown("*r* of $x$"), []protocol.MIMEType{protocol.MIMETextMarkdown}, "*r* of $x$"},
+		"string":    {"text\n", nil, "text"},
+		"nil":       {nil, nil, "<nil>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			shown, err := render(c.value)
@@ -137,7 +143,7 @@ func TestForms(t *testing.T) {
 			if text := data[protocol.MIMETextPlain].(string); !strings.Contains(text, c.text) {
 				t.Errorf("text %q, want %q in it", text, c.text)
 			}
-			if alt := shown.metadata()["alt"]; (alt != nil) != (shown.png != nil) {
+			if alt := shown.metadata()["alt"]; (alt != nil) != (shown.png != nil || shown.gif != nil) {
 				t.Errorf("alternative text %v", alt)
 			}
 		})
@@ -154,6 +160,25 @@ func TestTableHTML(t *testing.T) {
 	} {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %s in %s", want, html)
+		}
+	}
+}
+
+// TestLongTableScrolls: 20 rows are shown as a whole, 21 in a region of their own that keyboards reach.
+func TestLongTableScrolls(t *testing.T) {
+	for rows, scrolls := range map[int]bool{0: false, shortRows: false, shortRows + 1: true, 5000: true} {
+		laid := table{header: []string{"layer", "tokens"}}
+		for i := range rows {
+			laid.rows = append(laid.rows, []string{fmt.Sprint(i), "50"})
+		}
+		shown := laid.render()
+		for _, part := range []string{"<div", "max-height", "overflow: auto", `tabindex="0"`, fmt.Sprintf(`aria-label="table of %d rows"`, rows), "position: sticky", "</div>"} {
+			if strings.Contains(shown.html, part) != scrolls {
+				t.Errorf("%d rows: %s is there: %v", rows, part, !scrolls)
+			}
+		}
+		if got := strings.Count(shown.html, "<tr>"); got != rows+1 {
+			t.Errorf("%d rows and a header are %d", rows, got)
 		}
 	}
 }
@@ -275,6 +300,8 @@ func TestMain(m *testing.M) {
 		fmt.Println("before")
 		Must(3, errors.Join(errors.New("fusion: unknown method \"tme\""), errors.New("did you mean \"tome\"?")))
 		fmt.Println("after")
+	case "keeps":
+		keeps()
 	case "works":
 		fmt.Println(Must(3, nil))
 		Check(nil)
@@ -307,7 +334,7 @@ func TestMust(t *testing.T) {
 
 func TestWriteTemp(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	path, err := writeTemp([]byte("png"))
+	path, err := writeTemp([]byte("png"), "tokenfuse-*.png")
 	if err != nil {
 		t.Fatal(err)
 	}
