@@ -154,6 +154,9 @@ func (s labServer) arguments(notebooks string) []string {
 		fmt.Sprintf("--ServerApp.port=%d", s.port),
 		"--ServerApp.port_retries=0",
 		"--MultiKernelManager.default_kernel_name=" + provision.KernelName,
+		// Neither news nor new versions are asked for: nobody hears that it runs.
+		"--LabApp.news_url=None",
+		"--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
 		"--log-level=WARN",
 	}
 	if !s.browser {

@@ -38,7 +38,8 @@ func TestLabPageConfig(t *testing.T) {
 // TestLabArguments: on loopback alone, and without a token that other users could read.
 func TestLabArguments(t *testing.T) {
 	arguments := labServer{port: 8899, token: "secret"}.arguments("/notebooks")
-	for _, want := range []string{"--ServerApp.ip=127.0.0.1", "--ServerApp.port=8899", "--ServerApp.root_dir=/notebooks", "--no-browser"} {
+	for _, want := range []string{"--ServerApp.ip=127.0.0.1", "--ServerApp.port=8899", "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+		"--ServerApp.root_dir=/notebooks", "--no-browser"} {
 		if !slices.Contains(arguments, want) {
 			t.Errorf("%v lacks %s", arguments, want)
 		}

@@ -27,9 +27,9 @@ func newTestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "Run every test of the project, the notebooks included",
-		Long: `Sets up what is missing, then runs go vet, staticcheck, go test and each benchmark once on all packages,
-tests of use by many goroutines under the race detector, each fuzz test for some seconds, and executes every
-notebook of notebooks/ into a temporary folder. Each of them runs whatever became of the others.
+		Long: `Sets up what is missing, then runs go mod verify, go vet, staticcheck, go test and each benchmark once on all
+packages, tests of use by many goroutines under the race detector, each fuzz test for some seconds, and executes
+every notebook of notebooks/ into a temporary folder. Each of them runs whatever became of the others.
 
 With --short, tests leave out what takes long, nothing is fuzzed or watched for races, and a notebook runs
 with the parameters that its metadata give under tokenfuse.short_parameters, as {"name": value}.`,
@@ -78,6 +78,7 @@ func (s *testSuite) run(ctx context.Context) error {
 	}
 	goTest := append(append([]string{"test"}, flags...), "./...")
 	checks := []check{
+		{"go mod verify", func() error { return s.verifyModules(ctx) }},
 		{"go vet ./...", func() error { return s.command(ctx, s.stdout, "go", "vet", "./...") }},
 		{"staticcheck ./...", func() error { return s.command(ctx, s.stdout, s.machine.Tool("staticcheck"), "./...") }},
 		{"go " + strings.Join(goTest, " "), func() error { return s.goTest(ctx, goTest) }},
@@ -141,6 +142,15 @@ func (s *testSuite) command(ctx context.Context, stdout io.Writer, program strin
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd.Run()
+}
+
+// verifyModules compares the modules in the module cache with the checksums that they came with: those
+// of the project, and those of its tools.
+func (s *testSuite) verifyModules(ctx context.Context) error {
+	if err := s.command(ctx, s.stdout, "go", "mod", "verify"); err != nil {
+		return err
+	}
+	return s.command(ctx, s.stdout, "go", "-C", filepath.Join("kernel", "tools"), "mod", "verify")
 }
 
 // goTest shows what go test says and keeps its line for each package.
