@@ -21,8 +21,14 @@ type Picture interface {
 	String() string
 }
 
-// Show shows values in order: a Picture or an image.Image as a picture, result rows as a table,
-// anything else as fmt prints it. A terminal shows pictures in words, and says in which file they
+// Tabular is what lays itself out as a table of text, such as a summary of package ablation or a count of
+// package flops.
+type Tabular interface {
+	Table() (header []string, rows [][]string)
+}
+
+// Show shows values in order: a Picture or an image.Image as a picture, result rows and what is Tabular as
+// a table, anything else as fmt prints it. A terminal shows pictures in words, and says in which file they
 // can be looked at. A picture that cannot be drawn ends the cell, as in Must.
 func Show(values ...any) {
 	for _, value := range values {
@@ -64,6 +70,9 @@ func render(value any) (content, error) {
 		return rowTable(v).render(), nil
 	case result.Row:
 		return rowTable([]result.Row{v}).render(), nil
+	case Tabular:
+		header, rows := v.Table()
+		return table{header, rows}.render(), nil
 	case table:
 		return v.render(), nil
 	case markdown:
