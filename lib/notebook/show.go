@@ -73,6 +73,8 @@ func render(value any) (content, error) {
 	case Tabular:
 		header, rows := v.Table()
 		return table{header, rows}.render(), nil
+	case []KeptValue:
+		return keptTable(v).render(), nil
 	case table:
 		return v.render(), nil
 	case markdown:

@@ -2,6 +2,7 @@ package weights
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -51,15 +52,49 @@ func decodeSafetensors(data []byte) (*File, error) {
 
 // Write writes tensors of the types that Read returns to a safetensors file, whole or not at all.
 func Write(path string, f *File) (err error) {
+	views, err := viewsOf(f)
+	if err != nil {
+		return err
+	}
+	return writeFile(path, func(w io.Writer) error { return safetensors.SerializeToWriter(views, f.Metadata, w) })
+}
+
+// MarshalBinary returns the bytes of the file that Write writes; the same tensors give the same bytes.
+func (f *File) MarshalBinary() ([]byte, error) {
+	views, err := viewsOf(f)
+	if err != nil {
+		return nil, err
+	}
+	data, err := safetensors.Serialize(views, f.Metadata)
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	return data, nil
+}
+
+// UnmarshalBinary takes the content of a safetensors file.
+func (f *File) UnmarshalBinary(data []byte) error {
+	if !likeSafetensors(data) {
+		return errors.New("weights: not a safetensors file")
+	}
+	read, err := decodeSafetensors(data)
+	if err != nil {
+		return fmt.Errorf("weights: %w", err)
+	}
+	*f = *read
+	return nil
+}
+
+func viewsOf(f *File) (map[string]written, error) {
 	views := map[string]written{}
 	for name, t := range f.Tensors {
 		v, err := writtenOf(t)
 		if err != nil {
-			return fmt.Errorf("weights: tensor %q: %w", name, err)
+			return nil, fmt.Errorf("weights: tensor %q: %w", name, err)
 		}
 		views[name] = v
 	}
-	return writeFile(path, func(w io.Writer) error { return safetensors.SerializeToWriter(views, f.Metadata, w) })
+	return views, nil
 }
 
 // writeFile writes aside and renames, so that the file is whole or absent.

@@ -1,0 +1,188 @@
+package keep
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+)
+
+// errChanged says that what the program was built from may not be what its sources are now.
+var errChanged = errors.New("a source file changed since the program was built")
+
+// Code returns the sum of the code that a function runs: its own text in the program of a GoNB cell (see
+// Text), the versions of all modules and of Go, the settings of the build, and the content of the modules
+// that are no releases, such as Tokenfuse in its checkout. Where there is no such text, as in a program
+// that is no cell, it is the sum of the whole program.
+//
+// What a closure captured is no code, and is not seen but for what the text says.
+func Code(function any) (Sum, error) {
+	entry := reflect.ValueOf(function).Pointer()
+	f := runtime.FuncForPC(entry)
+	path, line := f.FileLine(entry)
+	if !strings.HasPrefix(f.Name(), "main.") || !isCell(path) {
+		return program()
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return program()
+	}
+	written, err := os.Stat(path)
+	if err != nil {
+		return program()
+	}
+	text, err := Text(source, f.Name(), line)
+	if err != nil {
+		return program()
+	}
+	libraries, newest, err := libraries()
+	if err != nil {
+		return program()
+	}
+	// GoNB writes the cell's program, then builds it.
+	if !newest.Before(written.ModTime()) {
+		return Sum{}, errChanged
+	}
+	return sumOfText(libraries + text), nil
+}
+
+// isCell says whether a file is the whole program of a GoNB cell: all else may consist of more files.
+func isCell(path string) bool {
+	dir := os.Getenv("GONB_TMP_DIR")
+	return os.Getenv("GONB_PIPE") != "" && dir != "" && path == filepath.Join(dir, "main.go")
+}
+
+// program is the sum of the running program's file.
+var program = sync.OnceValues(func() (sum Sum, err error) {
+	path := "/proc/self/exe" // the file that runs, whatever has come into its place
+	if runtime.GOOS != "linux" {
+		if path, err = os.Executable(); err != nil {
+			return sum, err
+		}
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return sum, err
+	}
+	defer file.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, file)
+	return Sum(h.Sum(nil)), err
+})
+
+// libraries describes all that the program is built with but for its own text, and when the newest of
+// the sources that have no version was last written.
+func libraries() (described string, newest time.Time, err error) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "", newest, errNoSource
+	}
+	var all strings.Builder
+	fmt.Fprintln(&all, info.GoVersion)
+	for _, setting := range info.Settings {
+		if !strings.HasPrefix(setting.Key, "vcs") {
+			fmt.Fprintln(&all, setting.Key, setting.Value)
+		}
+	}
+	for _, module := range info.Deps {
+		used := module
+		if module.Replace != nil {
+			used = module.Replace
+		}
+		if used.Sum != "" {
+			fmt.Fprintln(&all, module.Path, used.Path, used.Version, used.Sum)
+			continue
+		}
+		root, err := rootOf(module)
+		if err != nil {
+			return "", newest, err
+		}
+		sum, written, err := tree(root)
+		if err != nil {
+			return "", newest, err
+		}
+		if written.After(newest) {
+			newest = written
+		}
+		fmt.Fprintln(&all, module.Path, sum)
+	}
+	return all.String(), newest, nil
+}
+
+// rootOf finds the folder of a module that is no release.
+func rootOf(module *debug.Module) (string, error) {
+	if module.Path == "tokenfuse" {
+		_, here, _, ok := runtime.Caller(0) // TOKENFUSE/lib/notebook/internal/keep/version.go
+		if root := filepath.Join(filepath.Dir(here), "../../../.."); ok && filepath.IsAbs(here) {
+			return root, nil
+		}
+	}
+	if module.Replace != nil && filepath.IsAbs(module.Replace.Path) {
+		return module.Replace.Path, nil
+	}
+	return "", errNoSource
+}
+
+// tree is the sum of a module's files: those of its packages and below them, where embedded files are,
+// with their names; tests, their data and hidden files do not count. newest is when one of them, or of
+// the folders, was last written.
+func tree(root string) (sum string, newest time.Time, err error) {
+	h := sha256.New()
+	packages := map[string]bool{} // folders with Go files, and those below them
+	err = filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := entry.Name()
+		if path != root && (strings.HasPrefix(name, ".") || name == "testdata" || strings.HasSuffix(name, "_test.go")) {
+			if entry.IsDir() {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		info, err := os.Stat(path) // through links
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			packages[path] = packages[filepath.Dir(path)] && path != root || holdsGo(path)
+			if packages[path] && info.ModTime().After(newest) {
+				newest = info.ModTime()
+			}
+			return nil
+		}
+		if !info.Mode().IsRegular() || !packages[filepath.Dir(path)] && name != "go.mod" && name != "go.sum" {
+			return nil
+		}
+		if info.ModTime().After(newest) {
+			newest = info.ModTime()
+		}
+		return add(h, strings.TrimPrefix(path, root), path)
+	})
+	return hex.EncodeToString(h.Sum(nil)), newest, err
+}
+
+func holdsGo(dir string) bool {
+	found, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	return err == nil && len(found) > 0
+}
+
+// add writes a file's name, size and content into a hash.
+func add(w io.Writer, name, path string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%q %d\n", name, len(content))
+	_, err = w.Write(content)
+	return err
+}
