@@ -27,8 +27,8 @@ func newTestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "Run every test of the project, the notebooks included",
-		Long: `Sets up what is missing, then runs go vet, staticcheck and go test on all packages, and executes every
-notebook of notebooks/ into a temporary folder. Each of them runs whatever became of the others.
+		Long: `Sets up what is missing, then runs go vet, staticcheck, go test and each benchmark once on all packages,
+and executes every notebook of notebooks/ into a temporary folder. Each of them runs whatever became of the others.
 
 With --short, tests leave out what takes long, and a notebook runs with the parameters that its
 metadata give under tokenfuse.short_parameters, as {"name": value}.`,
@@ -83,6 +83,7 @@ func (s *testSuite) run(ctx context.Context) error {
 		{"go vet ./...", func() error { return s.command(ctx, s.stdout, "go", "vet", "./...") }},
 		{"staticcheck ./...", func() error { return s.command(ctx, s.stdout, s.machine.Tool("staticcheck"), "./...") }},
 		{"go " + strings.Join(goTest, " "), func() error { return s.goTest(ctx, goTest) }},
+		{"benchmarks", func() error { return s.command(ctx, io.Discard, "go", smokeRun...) }},
 	}
 	for _, check := range checks {
 		if err := s.check(ctx, check.name, check.run); err != nil {
@@ -104,6 +105,9 @@ func (s *testSuite) run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// smokeRun executes each benchmark once, at a small size: that they work is tested, not how long they take.
+var smokeRun = []string{"test", "-short", "-run", "^$", "-bench", ".", "-benchtime", "1x", "./..."}
 
 // check runs one check and notes how it went; its error is not nil only when ctx ended.
 func (s *testSuite) check(ctx context.Context, name string, run func() error) error {

@@ -87,7 +87,12 @@ func Encode[T any](value T) ([]byte, error) {
 	return data, nil
 }
 
-func encode(value any) ([]byte, error) {
+func encode(value any) (data []byte, err error) {
+	defer func() {
+		if reason := recover(); reason != nil { // gob, on a nil pointer; methods of the value's own
+			err = fmt.Errorf("it cannot be written: %v", reason)
+		}
+	}()
 	var file weights.File
 	switch v := value.(type) {
 	case *tensors.Tensor:
@@ -100,9 +105,9 @@ func encode(value any) ([]byte, error) {
 	case map[string]*tensors.Tensor:
 		file.Tensors = v
 	default:
-		var data bytes.Buffer
-		err := gob.NewEncoder(&data).Encode(value)
-		return data.Bytes(), err
+		var out bytes.Buffer
+		err := gob.NewEncoder(&out).Encode(value)
+		return out.Bytes(), err
 	}
 	for name, t := range file.Tensors {
 		if t == nil {

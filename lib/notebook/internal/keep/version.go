@@ -29,14 +29,11 @@ func Code(function any) (Sum, error) {
 	entry := reflect.ValueOf(function).Pointer()
 	f := runtime.FuncForPC(entry)
 	path, line := f.FileLine(entry)
-	if !strings.HasPrefix(f.Name(), "main.") || !isCell(path) {
+	written, ok := cellProgram(path)
+	if !ok || !strings.HasPrefix(f.Name(), "main.") {
 		return program()
 	}
 	source, err := os.ReadFile(path)
-	if err != nil {
-		return program()
-	}
-	written, err := os.Stat(path)
 	if err != nil {
 		return program()
 	}
@@ -49,16 +46,25 @@ func Code(function any) (Sum, error) {
 		return program()
 	}
 	// GoNB writes the cell's program, then builds it.
-	if !newest.Before(written.ModTime()) {
+	if !newest.Before(written) {
 		return Sum{}, errChanged
 	}
 	return sumOfText(libraries + text), nil
 }
 
-// isCell says whether a file is the whole program of a GoNB cell: all else may consist of more files.
-func isCell(path string) bool {
+// cellProgram says whether a file is the whole program of a GoNB cell, and when it was written: all else
+// may consist of more files.
+func cellProgram(path string) (written time.Time, ok bool) {
 	dir := os.Getenv("GONB_TMP_DIR")
-	return os.Getenv("GONB_PIPE") != "" && dir != "" && path == filepath.Join(dir, "main.go")
+	if os.Getenv("GONB_PIPE") == "" || dir == "" {
+		return written, false
+	}
+	there, err := os.Stat(path)
+	if err != nil {
+		return written, false
+	}
+	cell, err := os.Stat(filepath.Join(dir, "main.go"))
+	return there.ModTime(), err == nil && os.SameFile(there, cell)
 }
 
 // program is the sum of the running program's file.
