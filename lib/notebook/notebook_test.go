@@ -185,6 +185,25 @@ func ExampleShow_tabular() {
 	// └──────┴───────┘
 }
 
+// TestLongTableScrolls: 20 rows are shown as a whole, 21 in a region of their own that keyboards reach.
+func TestLongTableScrolls(t *testing.T) {
+	for rows, scrolls := range map[int]bool{0: false, shortRows: false, shortRows + 1: true, 5000: true} {
+		laid := table{header: []string{"layer", "tokens"}}
+		for i := range rows {
+			laid.rows = append(laid.rows, []string{fmt.Sprint(i), "50"})
+		}
+		shown := laid.render()
+		for _, part := range []string{"<div", "max-height", "overflow: auto", `tabindex="0"`, fmt.Sprintf(`aria-label="table of %d rows"`, rows), "position: sticky", "</div>"} {
+			if strings.Contains(shown.html, part) != scrolls {
+				t.Errorf("%d rows: %s is there: %v", rows, part, !scrolls)
+			}
+		}
+		if got := strings.Count(shown.html, "<tr>"); got != rows+1 {
+			t.Errorf("%d rows and a header are %d", rows, got)
+		}
+	}
+}
+
 func TestIsNumeric(t *testing.T) {
 	for name, c := range map[string]struct {
 		cells []string

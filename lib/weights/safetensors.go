@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
+
+	"tokenfuse/lib/whole"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -56,7 +56,11 @@ func Write(path string, f *File) (err error) {
 	if err != nil {
 		return err
 	}
-	return writeFile(path, func(w io.Writer) error { return safetensors.SerializeToWriter(views, f.Metadata, w) })
+	err = whole.Write(path, 0o644, func(w io.Writer) error { return safetensors.SerializeToWriter(views, f.Metadata, w) })
+	if err != nil {
+		return fmt.Errorf("weights: %s: %w", path, err)
+	}
+	return nil
 }
 
 // MarshalBinary returns the bytes of the file that Write writes; the same tensors give the same bytes.
@@ -95,34 +99,6 @@ func viewsOf(f *File) (map[string]written, error) {
 		views[name] = v
 	}
 	return views, nil
-}
-
-// writeFile writes aside and renames, so that the file is whole or absent.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	aside, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("weights: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			aside.Close()
-			os.Remove(aside.Name())
-			err = fmt.Errorf("weights: %s: %w", path, err)
-		}
-	}()
-	if err := write(aside); err != nil {
-		return err
-	}
-	if err := aside.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := aside.Sync(); err != nil {
-		return err
-	}
-	if err := aside.Close(); err != nil {
-		return err
-	}
-	return os.Rename(aside.Name(), path)
 }
 
 // written is a tensor as the safetensors package writes it; scalars have an empty shape.

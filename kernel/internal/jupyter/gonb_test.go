@@ -100,10 +100,26 @@ func ask(t *testing.T, kernel *jupyter.Kernel, kind string, content any, wanted 
 	t.Errorf("%s: %v; last reply %.500s", kind, context.Cause(ctx), reply)
 }
 
-// TestComforts: in a cell the library's names complete, and its documentation is there on hover.
+// TestComforts: long work leaves one line; in a cell the library's names complete, and its documentation is there on hover.
 func TestComforts(t *testing.T) {
 	kernel := startGoNB(t)
-	execute(t, kernel, "import (\n\t\"tokenfuse/lib/fusion\"\n\t\"tokenfuse/lib/notebook\"\n)\n\n%%\nnotebook.Show(fusion.None{})\n")
+	said := execute(t, kernel, `import (
+	"fmt"
+
+	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/notebook"
+)
+
+%%
+report := notebook.Progress("classifying")
+for i := range 5000 {
+	report(i+1, 5000)
+}
+notebook.Show(fmt.Sprintf("%T", fusion.None{}))
+`)
+	if want := "classifying: 5000 of 5000fusion.None"; said != want {
+		t.Errorf("long work left %q in the output, want one line, %q", said, want)
+	}
 	for name, c := range map[string]struct{ before, after, match string }{ // brackets as JupyterLab closes them
 		"a method":         {"%%\nm := fusion.MCT", "", "MCTF"},
 		"a field":          {"%%\nnotebook.Show(fusion.MCTF{Pool", "})\n", "Pooling"},

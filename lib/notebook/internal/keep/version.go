@@ -41,15 +41,15 @@ func Code(function any) (Sum, error) {
 	if err != nil {
 		return program()
 	}
-	libraries, newest, err := libraries()
+	around, err := surroundings()
 	if err != nil {
 		return program()
 	}
 	// GoNB writes the cell's program, then builds it.
-	if !newest.Before(written) {
+	if !around.newest.Before(written) {
 		return Sum{}, errChanged
 	}
-	return sumOfText(libraries + text), nil
+	return sumOfText(around.described + text), nil
 }
 
 // cellProgram says whether a file is the whole program of a GoNB cell, and when it was written: all else
@@ -85,13 +85,22 @@ var program = sync.OnceValues(func() (sum Sum, err error) {
 	return Sum(h.Sum(nil)), err
 })
 
-// libraries describes all that the program is built with but for its own text, and when the newest of
-// the sources that have no version was last written.
-func libraries() (described string, newest time.Time, err error) {
+// built is what a program is built with but for its own text.
+type built struct {
+	described string    // Go, settings, modules
+	newest    time.Time // when the last of the sources that have no version was written
+}
+
+// surroundings are those of the running program, looked at once: it is built, whatever changes later.
+var surroundings = sync.OnceValues(func() (built, error) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "", newest, errNoSource
+		return built{}, errNoSource
 	}
+	return describe(info)
+})
+
+func describe(info *debug.BuildInfo) (b built, err error) {
 	var all strings.Builder
 	fmt.Fprintln(&all, info.GoVersion)
 	for _, setting := range info.Settings {
@@ -110,18 +119,19 @@ func libraries() (described string, newest time.Time, err error) {
 		}
 		root, err := rootOf(module)
 		if err != nil {
-			return "", newest, err
+			return built{}, err
 		}
 		sum, written, err := tree(root)
 		if err != nil {
-			return "", newest, err
+			return built{}, err
 		}
-		if written.After(newest) {
-			newest = written
+		if written.After(b.newest) {
+			b.newest = written
 		}
 		fmt.Fprintln(&all, module.Path, sum)
 	}
-	return all.String(), newest, nil
+	b.described = all.String()
+	return b, nil
 }
 
 // rootOf finds the folder of a module that is no release.
