@@ -48,6 +48,10 @@ func (t Transform) Apply(picture image.Image) []float32 {
 	return values
 }
 
+// Cut returns what a model is to see of a picture, Height x Width pixels: resized and cut as by Apply, not
+// normalised.
+func (t Transform) Cut(picture image.Image) image.Image { return t.raster(picture).image() }
+
 func (t Transform) frame() frame {
 	mean, std := make([]float32, t.Channels), make([]float32, t.Channels)
 	for c := range mean {

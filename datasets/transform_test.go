@@ -3,6 +3,7 @@ package datasets
 import (
 	"image"
 	"image/color"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -102,6 +103,23 @@ func TestTransformIsPillows(t *testing.T) {
 }
 
 // A crop is a part of what resizing gives, and black where there is nothing.
+// TestTransformCut: the pixels that Apply normalises, of one channel and of three.
+func TestTransformCut(t *testing.T) {
+	for _, channels := range []int{1, 3} {
+		from := noise(channels, 30, 40).image()
+		transform := Transform{Resize: 20, Height: 16, Width: 18, Channels: channels, Mean: make([]float64, channels), Std: slices.Repeat([]float64{1}, channels)}
+		cut := transform.Cut(from)
+		if size := cut.Bounds().Size(); size != image.Pt(18, 16) {
+			t.Errorf("%d channels: %v", channels, size)
+		}
+		pixels := transform.Apply(from)
+		r, _, _, _ := cut.At(5, 3).RGBA()
+		if got := float32(r>>8) / 255; got != pixels[3*18+5] {
+			t.Errorf("%d channels: pixel %v, Apply has %v", channels, got, pixels[3*18+5])
+		}
+	}
+}
+
 func TestTransformCrop(t *testing.T) {
 	from := noise(3, 30, 40).image()
 	whole := rgb(Resize(from, 15, 20, Bicubic))

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/spf13/cobra"
@@ -124,7 +123,7 @@ func runPredict(ctx context.Context, out, warn io.Writer, f predictFlags) error 
 		return err
 	}
 	if f.output == "" {
-		return printClasses(out, f, name, config, result.Tensors["logits"])
+		return printClasses(out, f, name, result.Tensors["logits"])
 	}
 	return weights.Write(f.output, result)
 }
@@ -187,7 +186,7 @@ func readImages(f predictFlags, name string, c vit.Config) (*tensors.Tensor, err
 		}
 		return images, nil
 	}
-	transform := evaluationTransform(name, c)
+	transform := vit.Transform(name, c)
 	var pixels []float32
 	for _, path := range f.images {
 		image, err := datasets.DecodeImage(path)
@@ -270,42 +269,15 @@ func (f predictFlags) what(i int) string {
 }
 
 // printClasses prints the five likeliest classes of each image.
-func printClasses(out io.Writer, f predictFlags, name string, c vit.Config, logits *tensors.Tensor) error {
-	labels := make([]string, c.Classes)
-	for i := range labels {
-		labels[i] = fmt.Sprintf("class %d", i)
-	}
-	if named, err := vit.ByName(name); err == nil && len(named.Labels) == c.Classes {
-		labels = named.Labels
-	}
-	all := tensors.MustCopyFlatData[float32](logits)
-	for i := range len(all) / c.Classes {
-		row := all[i*c.Classes : (i+1)*c.Classes]
+func printClasses(out io.Writer, f predictFlags, name string, logits *tensors.Tensor) error {
+	for i, guesses := range vit.Likeliest(name, logits, 5) {
 		fmt.Fprintf(out, "%s:", f.what(i))
-		order := make([]int, c.Classes)
-		for k := range order {
-			order[k] = k
-		}
-		slices.SortStableFunc(order, func(a, b int) int {
-			switch {
-			case row[a] > row[b]:
-				return -1
-			case row[a] < row[b]:
-				return 1
-			}
-			return 0
-		})
-		total := 0.0
-		for _, v := range row {
-			total += math.Exp(float64(v - row[order[0]]))
-		}
-		for k, class := range order[:min(5, len(order))] {
+		for k, guess := range guesses {
 			separator := " "
 			if k > 0 {
 				separator = ", "
 			}
-			first, _, _ := strings.Cut(labels[class], ", ") // "tench" of "tench, Tinca tinca"
-			fmt.Fprintf(out, "%s%s %.1f%%", separator, first, 100*math.Exp(float64(row[class]-row[order[0]]))/total)
+			fmt.Fprint(out, separator, guess)
 		}
 		fmt.Fprintln(out)
 	}

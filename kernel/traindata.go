@@ -43,7 +43,7 @@ func trainingPictures(r train.Recipe, data string) (training, test datasets.Sour
 	if err != nil {
 		return nil, nil, failure.Usage("%w", err)
 	}
-	input := evaluationTransform(r.Model, c)
+	input := vit.Transform(r.Model, c)
 	if training, err = datasets.Folder(data, datasets.Train, input); err == nil {
 		test, err = datasets.Folder(data, datasets.Validation, input)
 	}
@@ -51,16 +51,6 @@ func trainingPictures(r train.Recipe, data string) (training, test datasets.Sour
 		return nil, nil, failure.Usage("%w", err)
 	}
 	return training, test, nil
-}
-
-// evaluationTransform is how a picture becomes a model's input.
-func evaluationTransform(name string, c vit.Config) datasets.Transform {
-	evaluation := vit.DefaultEvaluation(c)
-	if named, err := vit.ByName(name); err == nil {
-		evaluation = named.Evaluation
-	}
-	return datasets.Transform{Resize: evaluation.Resize(c.ImageSize), Height: c.ImageSize.Height, Width: c.ImageSize.Width,
-		Channels: c.Channels, Mean: evaluation.Mean, Std: evaluation.Std}
 }
 
 // described says how many images a source has and, of those in memory, which.

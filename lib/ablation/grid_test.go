@@ -196,6 +196,20 @@ func TestGridOfValues(t *testing.T) {
 	}
 }
 
+// TestGridWithoutStore: rows in the order of the cells, and nothing left of them.
+func TestGridWithoutStore(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	m, images := study(t)
+	g := ablation.Grid{Models: []ablation.GridModel{{Value: m}}, Methods: ablation.Methods(fusion.None{}, fusion.ToMe{R: 2}), Data: ablation.On(images)}
+	rows, err := g.Run(t.Context(), ablation.Options{Backend: plain(t)})
+	if err != nil || len(rows) != 2 || rows[0].Method != "none" || rows[1].Method != "tome" || rows[1].Correct == "" {
+		t.Errorf("rows %v, %v", rows, err)
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
 // TestGridRefuses: what a user must mend is named.
 func TestGridRefuses(t *testing.T) {
 	model := writeModel(t)

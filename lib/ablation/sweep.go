@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/gomlx/compute"
@@ -134,11 +135,22 @@ func (e *evaluator) cell(ctx context.Context, c Cell, o Options, report *Report)
 }
 
 // Run is a grid from cells to rows: it sweeps what the store lacks, and returns the rows of all cells, in
-// their order, without failures, which are an error together with the rows.
+// their order, without failures, which are an error together with the rows. Without a store, nothing is kept
+// beyond the call: what a notebook's cell wants while its code still changes.
 func (g Grid) Run(ctx context.Context, o Options) ([]result.Row, error) {
 	cells, err := g.Cells()
 	if err != nil {
 		return nil, err
+	}
+	if o.Store == nil {
+		dir, err := os.MkdirTemp("", "tokenfuse-sweep-")
+		if err != nil {
+			return nil, fmt.Errorf("ablation: %w", err)
+		}
+		defer os.RemoveAll(dir)
+		if o.Store, err = OpenStore(dir, ""); err != nil {
+			return nil, err
+		}
 	}
 	report, err := Sweep(ctx, cells, o)
 	if err != nil {

@@ -91,6 +91,10 @@ func TestRowTableColumns(t *testing.T) {
 		"bench":     {[]result.Row{{Model: "m", Method: "tome", ImagesPerSecond: 3302.4}}, "method, GMACs, top-1 accuracy (%), images/s"},
 		"no GMACs of the base": {[]result.Row{{Model: "m", Method: "none"}, {Model: "m", Method: "tome", GMACs: 1}},
 			"method, GMACs, top-1 accuracy (%), vs base (points)"},
+		"timed": {[]result.Row{{Model: "m", Method: "none", GMACs: 2, Timing: result.Timing{MillisecondsPerBatch: 4, Batch: 1}}, {Model: "m", Method: "tome", GMACs: 1, Timing: result.Timing{MillisecondsPerBatch: 3, Batch: 1, Speedup: 1.2, GainOfCutting: 0.9}}},
+			"method, GMACs, vs base, batch, ms/batch, speed-up, gain of cutting"},
+		"timed, of no known accuracy": {[]result.Row{{Model: "m", Method: "none", Timing: result.Timing{MillisecondsPerBatch: 3, Batch: 1}}},
+			"method, GMACs, batch, ms/batch"},
 		"no rows": {nil, ""},
 	} {
 		if got := strings.Join(rowTable(c.rows).header, ", "); got != c.want {
@@ -162,6 +166,23 @@ func TestTableHTML(t *testing.T) {
 			t.Errorf("no %s in %s", want, html)
 		}
 	}
+}
+
+// tabular lays itself out.
+type tabular struct{}
+
+func (tabular) Table() ([]string, [][]string) {
+	return []string{"part", "MMACs"}, [][]string{{"head", "0.01"}}
+}
+
+func ExampleShow_tabular() {
+	Show(tabular{})
+	// Output:
+	// ┌──────┬───────┐
+	// │ part │ MMACs │
+	// ├──────┼───────┤
+	// │ head │  0.01 │
+	// └──────┴───────┘
 }
 
 // TestLongTableScrolls: 20 rows are shown as a whole, 21 in a region of their own that keyboards reach.

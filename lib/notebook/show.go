@@ -27,8 +27,14 @@ type Animation interface {
 	String() string
 }
 
-// Show shows values in order: a Picture, Animation or image.Image as a picture, result rows as a table,
-// anything else as fmt prints it. A terminal shows pictures in words, and says in which file they
+// Tabular is what lays itself out as a table of text, such as a summary of package ablation or a count of
+// package flops.
+type Tabular interface {
+	Table() (header []string, rows [][]string)
+}
+
+// Show shows values in order: a Picture, Animation or image.Image as a picture, result rows and what is
+// Tabular as a table, anything else as fmt prints it. A terminal shows pictures in words, and says in which file they
 // can be looked at. A picture that cannot be drawn ends the cell, as in Must.
 func Show(values ...any) {
 	for _, value := range values {
@@ -77,6 +83,9 @@ func render(value any) (content, error) {
 		return withRows(rowTable(v).render(), v)
 	case result.Row:
 		return withRows(rowTable([]result.Row{v}).render(), []result.Row{v})
+	case Tabular:
+		header, rows := v.Table()
+		return table{header, rows}.render(), nil
 	case []KeptValue:
 		return keptTable(v).render(), nil
 	case table:

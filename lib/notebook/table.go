@@ -108,7 +108,12 @@ func rowTable(rows []result.Row) table {
 				return fmt.Sprintf("%+.0f%%", 100*(r.GMACs/base.GMACs-1))
 			})
 		}},
-		{"top-1 accuracy (%)", func(_ int, r result.Row) string { return fmt.Sprintf("%.2f", 100*r.AccuracyTop1) }},
+		{"top-1 accuracy (%)", func(_ int, r result.Row) string {
+			if isUnmeasured(r) {
+				return ""
+			}
+			return fmt.Sprintf("%.2f", 100*r.AccuracyTop1)
+		}},
 		{"95% interval", func(_ int, r result.Row) string {
 			if r.Samples == 0 {
 				return ""
@@ -117,6 +122,9 @@ func rowTable(rows []result.Row) table {
 			return fmt.Sprintf("%.2f to %.2f", 100*low, 100*high)
 		}},
 		{"vs base (points)", func(_ int, r result.Row) string {
+			if isUnmeasured(r) {
+				return ""
+			}
 			return againstBase(rows, r, func(base result.Row) string {
 				return fmt.Sprintf("%+.2f", 100*(r.AccuracyTop1-base.AccuracyTop1))
 			})
@@ -127,6 +135,10 @@ func rowTable(rows []result.Row) table {
 			}
 			return strconv.FormatFloat(r.ImagesPerSecond, 'f', 0, 64)
 		}},
+		{"batch", func(_ int, r result.Row) string { return timed("%d", r.Batch) }},
+		{"ms/batch", func(_ int, r result.Row) string { return timed("%.1f", r.MillisecondsPerBatch) }},
+		{"speed-up", func(_ int, r result.Row) string { return timed("%.2f", r.Speedup) }},
+		{"gain of cutting", func(_ int, r result.Row) string { return timed("%.0f%%", 100*r.GainOfCutting) }},
 		{"foreground kept (%)", func(_ int, r result.Row) string { return measured(100, r.ForegroundKept, r.ForegroundKeptError) }},
 		{"foreground purity (%)", func(_ int, r result.Row) string { return measured(100, r.ForegroundPurity, r.ForegroundPurityError) }},
 		{"group purity (%)", func(_ int, r result.Row) string { return measured(100, r.GroupPurity, r.GroupPurityError) }},
@@ -149,6 +161,19 @@ func rowTable(rows []result.Row) table {
 		}
 	}
 	return laid
+}
+
+// isUnmeasured reports whether the row says nothing of accuracy: it was timed, with whatever images.
+func isUnmeasured(r result.Row) bool {
+	return r.Samples == 0 && r.AccuracyTop1 == 0 && r.MillisecondsPerBatch > 0
+}
+
+// timed is a value of a row's timing; empty where it was not measured.
+func timed[T int | float64](format string, value T) string {
+	if value == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, value)
 }
 
 // measured is a mean, with its standard error where there is one; empty where it was not measured.
