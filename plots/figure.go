@@ -1,7 +1,14 @@
-// Package plots draws the figures of token fusion experiments from plain values: FLOPsAccuracy from
-// result rows, FusedTokens from an image and the groups its patches were fused into. A Figure wraps
-// plots of gonum/plot, which can be changed as any other, and becomes PNG, SVG or PDF. Colours are
-// Okabe and Ito's, told apart by the colour-blind too, and never the only difference.
+// Package plots draws the figures of token fusion experiments from plain values, each in one call:
+//
+//   - from result rows FLOPsAccuracy, ThroughputAccuracy, AblationBars, TauHeatMap, TokensPerLayer,
+//     TokenSizes, Foreground and Scale; from the log of a training run Training;
+//   - from an image and the groups its patches were fused into FusedTokens and, as an animated GIF,
+//     AnimateTokens; from an image and a number for each patch Overlay;
+//   - from the pairs of a fusion step Matching.
+//
+// A Figure wraps plots of gonum/plot, which can be changed as any other, and becomes PNG, SVG or PDF;
+// Dark is for dark pages, Column for a column of print, Alt says in words what is to be seen. Colours
+// are Okabe and Ito's, told apart by the colour-blind too, and never the only difference.
 package plots
 
 import (
@@ -22,9 +29,8 @@ import (
 )
 
 const (
-	dpi                 = 150           // pixels an inch: a figure of text width has 960
-	textWidth           = 6.4 * vg.Inch // of a notebook's column
-	margin    vg.Length = 5             // around each plot
+	dpi              = 150 // pixels an inch: a figure of text width has 960
+	margin vg.Length = 5   // around each plot
 )
 
 // Figure is a plot with its legend beneath it, or several figures in a row or a column. It shows
@@ -41,6 +47,9 @@ type Figure struct {
 	Alt string
 
 	legend []legendEntry
+	// shape is the height of the plot over its width where that matters; 0 where it does not.
+	shape vg.Length
+	dark  bool
 }
 
 // String returns the figure in words.
@@ -81,6 +90,11 @@ func join(figures []*Figure) *Figure {
 
 // Draw draws the figure from the upper left corner of the canvas.
 func (f *Figure) Draw(c draw.Canvas) {
+	if _, already := c.Canvas.(darkCanvas); f.dark && !already {
+		c.Canvas = darkCanvas{c.Canvas}
+		c.SetColor(grey(0xFF))
+		c.Fill(c.Rectangle.Path())
+	}
 	if f.Plot != nil {
 		c := draw.Crop(c, margin, -margin, margin, -margin)
 		beneath := legendHeight(f.legend, c.Size().X)
@@ -98,6 +112,10 @@ func (f *Figure) Draw(c draw.Canvas) {
 		} else {
 			at.X += part.Width
 		}
+	}
+	if f.Plot == nil {
+		beneath := legendHeight(f.legend, f.Width-2*margin)
+		drawLegend(draw.Crop(c, margin, -margin, 0, beneath-c.Size().Y), f.legend)
 	}
 }
 

@@ -41,7 +41,7 @@ func FLOPsAccuracy(rows []result.Row) (*Figure, error) {
 	grid.Vertical.Color, grid.Horizontal.Color = faint, faint
 	p.Add(grid)
 
-	figure := &Figure{Plot: p, Width: textWidth}
+	figure := &Figure{Plot: p, Width: TextWidth}
 	front := figure.addFront(result.Pareto(rows))
 	names := result.Series(rows)
 	methods := map[string][]result.Row{}

@@ -21,7 +21,7 @@ func FusedTokens(img image.Image, layers ...Groups) (*Figure, error) {
 	if img == nil || img.Bounds().Empty() {
 		return nil, errors.New("plots: the image is empty: pass one with pixels")
 	}
-	side := textWidth / vg.Length(min(panelsPerRow, max(2, 1+len(layers))))
+	side := TextWidth / vg.Length(min(panelsPerRow, max(2, 1+len(layers))))
 	side = min(side, 2.2*vg.Inch)
 
 	panels := []*Figure{panel(enlarge(img), nil, Groups{}, side, "original")}

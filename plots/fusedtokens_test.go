@@ -72,8 +72,8 @@ func TestFusedTokensWraps(t *testing.T) {
 	if len(figure.Parts) != 2 || len(figure.Parts[0].Parts) != 4 || len(figure.Parts[1].Parts) != 2 {
 		t.Errorf("six panels are not in rows of four and two")
 	}
-	if figure.Width > textWidth {
-		t.Errorf("figure is %v wide, want %v at most", figure.Width, textWidth)
+	if figure.Width > TextWidth {
+		t.Errorf("figure is %v wide, want %v at most", figure.Width, TextWidth)
 	}
 }
 

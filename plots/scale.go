@@ -114,7 +114,7 @@ func scalePanel(label string, rows []result.Row) *Figure {
 	grid.Vertical.Color, grid.Horizontal.Color = faint, faint
 	p.Add(grid)
 	p.X.Min, p.X.Max = side(rows[0])/1.05, side(rows[len(rows)-1])*1.05
-	return &Figure{Plot: p, Width: textWidth / 2}
+	return &Figure{Plot: p, Width: TextWidth / 2}
 }
 
 // addScale draws one number of the rows that have it; without any, nothing.

@@ -57,7 +57,7 @@ func trainingPanel(label string) *Figure {
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = faint, faint
 	p.Add(grid)
-	return &Figure{Plot: p, Width: textWidth / 2}
+	return &Figure{Plot: p, Width: TextWidth / 2}
 }
 
 // addCurve draws one number of the rows that have it; without any, nothing.
