@@ -43,7 +43,7 @@ func (c *Classifier) Inspect(image *tensors.Tensor) ([]Inside, error) {
 		return nil, fmt.Errorf("vit: %s under %s: %s", c.Model.Name, c.Method.Name(), accel.FirstLine(err))
 	}
 	var all []Inside
-	for ; len(out) > 0; out = out[8:] {
+	for out = out[1:]; len(out) > 0; out = out[8:] {
 		all = append(all, Inside{
 			Tensors:  fusion.Tensors{X: out[0], Attn: out[1], Metric: out[2], Values: out[3], Size: out[4], Source: out[5]},
 			Received: tensors.MustCopyFlatData[float32](out[6]), FromClass: tensors.MustCopyFlatData[float32](out[7]),
@@ -53,11 +53,12 @@ func (c *Classifier) Inspect(image *tensors.Tensor) ([]Inside, error) {
 	return all, nil
 }
 
-// inspection builds the graph of Inspect: eight nodes for each layer, in the order of their use there.
+// inspection builds the graph of Inspect: the logits, then eight nodes for each layer, in the order of
+// their use there.
 func inspection(m *Model, method fusion.Method) func(*model.Scope, *Node) []*Node {
 	return func(_ *model.Scope, images *Node) []*Node {
 		var out []*Node
-		Forward(m.store, m.Config, method, images, func(l *layers) {
+		whole := Forward(m.store, m.Config, method, images, func(l *layers) {
 			l.watch = func(e fusion.Evidence) {
 				size, source := e.Size, e.Source
 				if size == nil {
@@ -69,7 +70,8 @@ func inspection(m *Model, method fusion.Method) func(*model.Scope, *Node) []*Nod
 				out = append(out, Identity(e.X), e.Attention, e.Keys, e.Values, Identity(size), Identity(source), e.Received, e.FromClass)
 			}
 		})
-		return out
+		// The Go backend fails on a graph that ends in nodes of which nothing is read.
+		return append([]*Node{whole.Logits}, out...)
 	}
 }
 
