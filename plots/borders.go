@@ -65,7 +65,7 @@ func (b *borders) Plot(c draw.Canvas, p *plot.Plot) {
 			}
 		}
 	}
-	stroke(b.weak, grey(0x88), 0.3*width)
-	stroke(b.strong, grey(0x00), 2.2*width)
-	stroke(b.strong, grey(0xFF), width)
+	stroke(b.weak, fixed{grey(0x88)}, 0.3*width)
+	stroke(b.strong, fixed{grey(0x00)}, 2.2*width)
+	stroke(b.strong, fixed{grey(0xFF)}, width)
 }

@@ -52,17 +52,6 @@ func ExampleFusedTokens() {
 	// Output: An image, and which of its patches became one token; layer 0: 3 tokens, layer 1: 2 tokens
 }
 
-func TestFusedTokensGolden(t *testing.T) {
-	first := alone(7, 7).fuse("layer 1", 0, 1, 7, 8).fuse("layer 1", 17, 24, 31).fuse("layer 1", 42, 48)
-	second := first.fuse("layer 2", 0, 2, 3, 1, 7, 8).fuse("layer 2", 23, 25)
-	second.Of[41], second.Of[47] = -1, -1
-	figure, err := FusedTokens(disc(), first, second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	compareGolden(t, figure, "fused-tokens.png")
-}
-
 func TestFusedTokensWraps(t *testing.T) {
 	g := alone(2, 2)
 	figure, err := FusedTokens(disc(), g, g, g, g, g)

@@ -38,14 +38,6 @@ func ExampleScale() {
 	// Output: Cost over image size from 224x224 to 448x448: base model
 }
 
-func TestScaleGolden(t *testing.T) {
-	figure, err := Scale(scaleRows())
-	if err != nil {
-		t.Fatal(err)
-	}
-	compareGolden(t, figure, "scale.png")
-}
-
 // TestScaleValues looks at what is drawn: sizes in order, milliseconds of an image, GiB.
 func TestScaleValues(t *testing.T) {
 	rows := scaleRows()

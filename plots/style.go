@@ -132,3 +132,12 @@ func (star) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
 	c.SetColor(style.Color)
 	c.Fill(path)
 }
+
+// lineStyle is that of the index-th series; a base model's is dashed, its glyph a star.
+func lineStyle(index int, base bool) (draw.LineStyle, draw.GlyphStyle) {
+	if base {
+		return draw.LineStyle{Color: ink, Width: 1, Dashes: []vg.Length{3, 2}}, draw.GlyphStyle{Color: ink, Radius: 4, Shape: star{}}
+	}
+	colour := colours[index%len(colours)]
+	return draw.LineStyle{Color: colour, Width: 1.5}, draw.GlyphStyle{Color: colour, Radius: 2.5, Shape: glyphs[index%len(glyphs)]}
+}

@@ -42,14 +42,6 @@ func ExampleTraining() {
 	// Output: Training to epoch 1.5: loss 0.500, top-1 accuracy 91.20% at epoch 1
 }
 
-func TestTrainingGolden(t *testing.T) {
-	figure, err := Training(trainingRows(6))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compareGolden(t, figure, "training.png")
-}
-
 // TestTrainingCurves looks at the values drawn: each at its epoch, accuracies only where measured.
 func TestTrainingCurves(t *testing.T) {
 	figure, err := Training(trainingRows(2))

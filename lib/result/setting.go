@@ -12,10 +12,13 @@ import (
 // strengths are the settings that say how much is fused; along them, a method is one line of points.
 var strengths = []string{"r", "keep_rate"}
 
+// seed is the setting of methods that draw at random; rows that differ in it alone belong together.
+const seed = "seed"
+
 // Setting returns how much the row fuses, as a user writes it: "r=16", "keep_rate=0.7", "r=[4 2 1]";
 // empty where the fusion setting does not say.
 func (r Row) Setting() string {
-	fields := r.fields()
+	fields := r.Fields()
 	var parts []string
 	for _, key := range strengths {
 		if value, ok := fields[key]; ok {
@@ -27,7 +30,7 @@ func (r Row) Setting() string {
 
 // Series returns a name for each row, the same for rows that belong together as points of one line.
 // It is the row's label, else "base model" for method none, else the method, followed by the settings
-// in which rows of that method differ (other than how much is fused); and preceded by the model where
+// in which rows of that method differ (other than how much is fused, and the seed); and preceded by the model where
 // rows hold several.
 func Series(rows []Row) []string {
 	differing := map[string][]string{}
@@ -51,7 +54,7 @@ func Series(rows []Row) []string {
 			parts = append(parts, "base model")
 		default:
 			parts = append(parts, r.Method)
-			fields := r.fields()
+			fields := r.Fields()
 			for _, key := range differing[r.Method] {
 				if value, ok := fields[key]; ok {
 					parts = append(parts, key+"="+value)
@@ -70,7 +73,7 @@ func differingSettings(rows []Row, method string) []string {
 	keys := map[string]bool{}
 	for _, r := range rows {
 		if r.Method == method && r.Label == "" {
-			fields := r.fields()
+			fields := r.Fields()
 			all = append(all, fields)
 			for key := range fields {
 				keys[key] = true
@@ -78,15 +81,15 @@ func differingSettings(rows []Row, method string) []string {
 		}
 	}
 	maps.DeleteFunc(keys, func(key string, _ bool) bool {
-		return slices.Contains(strengths, key) || !slices.ContainsFunc(all, func(f map[string]string) bool {
+		return key == seed || slices.Contains(strengths, key) || !slices.ContainsFunc(all, func(f map[string]string) bool {
 			return f[key] != all[0][key]
 		})
 	})
 	return slices.Sorted(maps.Keys(keys))
 }
 
-// fields flattens the fusion setting: "tau.size" -> "40". What is no object has none.
-func (r Row) fields() map[string]string {
+// Fields returns the fusion setting, flattened: "tau.size" -> "40". What is no object has none.
+func (r Row) Fields() map[string]string {
 	fields := map[string]string{}
 	var setting map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(r.Fusion))

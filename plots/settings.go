@@ -1,0 +1,154 @@
+package plots
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"tokenfuse/lib/result"
+)
+
+// evaluated returns the rows that hold a result; rows that cannot be, or of several datasets or splits,
+// are an error, since their accuracies do not compare.
+func evaluated(rows []result.Row) ([]result.Row, error) {
+	if len(rows) == 0 {
+		return nil, errors.New("plots: no rows to draw: pass the rows of a run")
+	}
+	var kept []result.Row
+	for i, r := range rows {
+		if err := r.Validate(); err != nil {
+			return nil, fmt.Errorf("plots: row %d: %s", i+1, strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+		if r.Dataset != rows[0].Dataset || r.Split != rows[0].Split {
+			return nil, fmt.Errorf("plots: rows of %q and %q do not compare: draw them apart",
+				rows[0].Dataset+" "+rows[0].Split, r.Dataset+" "+r.Split)
+		}
+		if !r.Failed() {
+			kept = append(kept, r)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("plots: none of %d rows holds a result: the first failed with %q", len(rows), rows[0].Error)
+	}
+	return kept, nil
+}
+
+// setting is the rows of one configuration, a seed each.
+type setting []result.Row
+
+// identity is what rows of one setting have in common: all that their fusion says but the seed; where it
+// says nothing, their cost.
+func identity(r result.Row) string {
+	fields := r.Fields()
+	delete(fields, "seed")
+	cost := ""
+	if len(fields) == 0 {
+		cost = fmt.Sprint(r.GMACs)
+	}
+	parts := []string{r.Model, r.Method, r.Label, r.Target, cost}
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		parts = append(parts, key+"="+fields[key])
+	}
+	return strings.Join(parts, "\n")
+}
+
+// settingsOf groups rows by setting, in order of appearance.
+func settingsOf(rows []result.Row) []setting {
+	var settings []setting
+	at := map[string]int{}
+	for _, r := range rows {
+		key := identity(r)
+		i, known := at[key]
+		if !known {
+			i = len(settings)
+			at[key] = i
+			settings = append(settings, nil)
+		}
+		settings[i] = append(settings[i], r)
+	}
+	return settings
+}
+
+// mean is that of a number over the seeds.
+func (s setting) mean(of func(result.Row) float64) float64 {
+	sum := 0.0
+	for _, r := range s {
+		sum += of(r)
+	}
+	return sum / float64(len(s))
+}
+
+// accuracy returns the mean accuracy in percent and its 95% interval: Student's over the seeds, and of
+// one seed Wilson's over its images, or, where several images show one thing, over the things. known is
+// false where neither is to be had.
+func (s setting) accuracy() (mean, low, high float64, known bool) {
+	if len(s) > 1 {
+		values := make([]float64, len(s))
+		for i, r := range s {
+			values[i] = 100 * r.AccuracyTop1
+		}
+		mean, low, high = result.Student(values)
+		return mean, low, high, true
+	}
+	mean = 100 * s[0].AccuracyTop1
+	n := things(s[0])
+	if n == 0 {
+		return mean, mean, mean, false
+	}
+	low, high = result.Wilson(s[0].AccuracyTop1, n)
+	return mean, 100 * low, 100 * high, true
+}
+
+// things are the independent samples of a row: its images, or what they show.
+func things(r result.Row) int {
+	groups, err := r.ImageGroups()
+	if err != nil || groups == nil {
+		return r.Samples
+	}
+	different := map[int]bool{}
+	for _, g := range groups {
+		different[g] = true
+	}
+	return len(different)
+}
+
+// strength is how much a row fuses: the target it was tuned to, else its setting.
+func strength(r result.Row) string { return cmp.Or(r.Target, r.Setting()) }
+
+// line is the settings of a name, in order of appearance.
+type line struct {
+	name     string
+	settings []setting
+}
+
+func (l line) base() bool { return l.settings[0][0].Method == result.None }
+
+// linesOf groups rows by their name in a legend.
+func linesOf(rows []result.Row) []line {
+	names := result.Series(rows)
+	of := map[string][]result.Row{}
+	var order []string
+	for i, r := range rows {
+		if of[names[i]] == nil {
+			order = append(order, names[i])
+		}
+		of[names[i]] = append(of[names[i]], r)
+	}
+	lines := make([]line, len(order))
+	for i, name := range order {
+		lines[i] = line{name, settingsOf(of[name])}
+	}
+	return lines
+}
+
+// namesOf returns the names of lines.
+func namesOf(lines []line) []string {
+	names := make([]string, len(lines))
+	for i, l := range lines {
+		names[i] = l.name
+	}
+	return names
+}
