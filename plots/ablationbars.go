@@ -18,8 +18,8 @@ import (
 
 // AblationBars draws a bar for each way of fusing, in the order of the rows: from the accuracy of the
 // base model, a dashed line, to its own, so that a bar's length is what fusing changes, with the 95%
-// intervals of FLOPsAccuracy. Rows that fuse more and less become bars of several colours side by side;
-// with one amount, accuracies are written too. Rows of MCTF that differ in which criteria are on, and in
+// intervals of FLOPsAccuracy. Rows that fuse more and less become bars of several colours side by side.
+// Rows of MCTF that differ in which criteria are on, and in
 // nothing else, are named after those ("similarity + size"). Without a base model bars begin at 0. Rows of
 // several models, datasets or splits are an error.
 func AblationBars(rows []result.Row) (*Figure, error) {
@@ -106,7 +106,7 @@ func (a *ablation) figure() *Figure {
 			whiskers.XErrors = append(whiskers.XErrors, struct{ Low, High float64 }{mean - from, to - mean})
 		}
 	}
-	p.Add(barsFrom{a.zero, bars}, whiskers)
+	p.Add(barsFrom{a.zero, bars}, barValues{bars}, whiskers)
 	a.addLegend(figure, whiskers)
 	p.X.Min, p.X.Max = low, high
 	padAxis(&p.X, 0.5)
@@ -115,25 +115,35 @@ func (a *ablation) figure() *Figure {
 	}
 	p.Y.Min, p.Y.Max = -float64(len(a.lines))+0.5, 0.5
 	p.Y.Tick.Marker = plot.ConstantTicks(a.ticks())
-	p.Y.Tick.Length, p.Y.LineStyle.Width = 0, 0
-	perLine := max(17, 8*vg.Length(len(a.amounts))+4)
+	p.Y.Tick.LineStyle.Color, p.Y.LineStyle.Color = color.Transparent, color.Transparent
+	figure.layout = stays
+	perLine := max(21, 9*vg.Length(len(a.amounts))+5)
 	figure.Height = perLine*vg.Length(len(a.lines)) + 44 + legendHeight(figure.legend, figure.Width-2*margin)
 	figure.Alt = a.describe()
 	return figure
 }
 
-// ticks are the names of the bars; with one amount, their accuracies too.
+// ticks are the names of the bars, long ones in several lines.
 func (a *ablation) ticks() []plot.Tick {
 	ticks := make([]plot.Tick, len(a.lines))
 	for i, l := range a.lines {
-		label := l.name
-		if len(a.amounts) == 1 {
-			mean, _, _, _ := l.settings[0].accuracy()
-			label += fmt.Sprintf("   %.2f", mean)
-		}
-		ticks[i] = plot.Tick{Value: -float64(i), Label: label}
+		ticks[i] = plot.Tick{Value: -float64(i), Label: wrap(l.name, 22)}
 	}
 	return ticks
+}
+
+// wrap breaks a text between words into lines of so many letters at most, where it can.
+func wrap(text string, letters int) string {
+	var lines []string
+	for _, word := range strings.Fields(text) {
+		last := len(lines) - 1
+		if last >= 0 && len(lines[last])+1+len(word) <= letters {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (a *ablation) addLegend(f *Figure, whiskers *plotter.XErrorBars) {

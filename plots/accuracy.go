@@ -32,6 +32,19 @@ func (a axis) at(s setting) plotter.XY {
 	return plotter.XY{X: s.mean(a.of), Y: mean}
 }
 
+// intervalEntries say in a legend what the thin bars are, where there are any.
+func (a axis) intervalEntries(rows []result.Row) (entries []legendEntry) {
+	style := draw.LineStyle{Color: ink, Width: 0.7}
+	if slices.ContainsFunc(settingsOf(rows), func(s setting) bool { _, _, _, known := s.accuracy(); return known }) {
+		entries = append(entries, legendEntry{"95% interval", []plot.Thumbnailer{upright{style}}})
+	}
+	wide := func(r result.Row) bool { low, high := a.spread(r); return low < high }
+	if a.spread != nil && slices.ContainsFunc(rows, wide) {
+		entries = append(entries, legendEntry{"quartiles", []plot.Thumbnailer{whisker{style}}})
+	}
+	return entries
+}
+
 func accuracyOver(rows []result.Row, x axis) *Figure {
 	p := newPlot()
 	p.X.Label.Text = x.label
@@ -51,6 +64,7 @@ func accuracyOver(rows []result.Row, x axis) *Figure {
 		}
 	}
 	figure.legend = append(figure.legend, front...)
+	figure.legend = append(figure.legend, x.intervalEntries(rows)...)
 	padAxis(&p.X, 0.1*p.X.Max)
 	padAxis(&p.Y, 0.5)
 	figure.Height = 3.6*vg.Inch + legendHeight(figure.legend, figure.Width-2*margin)

@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"image/color"
 	"math"
 
 	"gonum.org/v1/plot/vg"
@@ -38,8 +39,13 @@ func (a arrow) Thumbnail(c *draw.Canvas) {
 	drawArrow(*c, a.LineStyle, vg.Point{X: c.Min.X, Y: c.Center().Y}, vg.Point{X: c.Max.X, Y: c.Center().Y}, 0)
 }
 
-// tokenSquare stands in a legend for a protected token.
-type tokenSquare struct{}
+// node stands in a legend for a token.
+type node struct {
+	fill   color.Color
+	square bool
+}
 
 // Thumbnail implements plot.Thumbnailer.
-func (tokenSquare) Thumbnail(c *draw.Canvas) { drawNode(*c, c.Center(), 4, grey(0xC8), true) }
+func (n node) Thumbnail(c *draw.Canvas) {
+	drawNode(*c, vg.Point{X: c.Max.X - 6, Y: c.Center().Y}, 4, n.fill, n.square)
+}

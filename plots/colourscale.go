@@ -2,6 +2,7 @@ package plots
 
 import (
 	"image/color"
+	"math"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -22,9 +23,10 @@ func scaled(part float64) color.NRGBA {
 	return blend(viridis[i], viridis[i+1], place-float64(i))
 }
 
-// readable is black or white, whichever stands out more on a colour.
+// readable is black or white, whichever has more contrast to a colour (WCAG 2.2, relative luminance).
 func readable(on color.NRGBA) color.Color {
-	if 0.299*float64(on.R)+0.587*float64(on.G)+0.114*float64(on.B) > 0x80 {
+	light := func(level uint8) float64 { return math.Pow(float64(level)/0xFF, 2.2) }
+	if 0.2126*light(on.R)+0.7152*light(on.G)+0.0722*light(on.B) > 0.179 {
 		return fixed{grey(0)}
 	}
 	return fixed{grey(0xFF)}

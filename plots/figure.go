@@ -47,9 +47,8 @@ type Figure struct {
 	Alt string
 
 	legend []legendEntry
-	// shape is the height of the plot over its width where that matters; 0 where it does not.
-	shape vg.Length
-	dark  bool
+	layout layout
+	dark   bool
 }
 
 // String returns the figure in words.
@@ -93,7 +92,8 @@ func (f *Figure) Draw(c draw.Canvas) {
 	if _, already := c.Canvas.(darkCanvas); f.dark && !already {
 		c.Canvas = darkCanvas{c.Canvas}
 		c.SetColor(grey(0xFF))
-		c.Fill(c.Rectangle.Path())
+		// A little over the edge, which lies within a pixel.
+		c.Fill(draw.Crop(c, -0.5, 0.5, -0.5, 0.5).Rectangle.Path())
 	}
 	if f.Plot != nil {
 		c := draw.Crop(c, margin, -margin, margin, -margin)
@@ -113,9 +113,9 @@ func (f *Figure) Draw(c draw.Canvas) {
 			at.X += part.Width
 		}
 	}
-	if f.Plot == nil {
-		beneath := legendHeight(f.legend, f.Width-2*margin)
-		drawLegend(draw.Crop(c, margin, -margin, 0, beneath-c.Size().Y), f.legend)
+	if f.Plot == nil && len(f.legend) > 0 {
+		c = draw.Crop(c, margin, -margin, margin, 0)
+		drawLegend(draw.Crop(c, 0, 0, 0, legendHeight(f.legend, c.Size().X)-c.Size().Y), f.legend)
 	}
 }
 

@@ -36,19 +36,18 @@ func Foreground(rows []result.Row) (*Figure, error) {
 		return nil, err
 	}
 	lines := linesOf(known)
-	kept := aspectPanel("Kept at the last block (%)", lines,
-		aspect{of: func(r result.Row) (float64, float64) { return 100 * r.ForegroundKept, 100 * r.ForegroundKeptError }},
-		aspect{dashed: true, of: func(r result.Row) (float64, float64) { return 100 * r.PatchesKept, 100 * r.PatchesKeptError }})
-	purity := aspectPanel("Patches of their token's majority (%)", lines,
-		aspect{of: func(r result.Row) (float64, float64) { return 100 * r.GroupPurity, 100 * r.GroupPurityError }})
-	own := aspectPanel("Foreground in foreground's tokens (%)", lines,
-		aspect{of: func(r result.Row) (float64, float64) { return 100 * r.ForegroundPurity, 100 * r.ForegroundPurityError }})
-	sizes := aspectPanel("Patches in a token", lines,
-		aspect{of: func(r result.Row) (float64, float64) { return r.ForegroundSize, r.ForegroundSizeError }},
-		aspect{dashed: true, of: func(r result.Row) (float64, float64) { return r.BackgroundSize, r.BackgroundSizeError }})
+	kept := aspectPanel("Kept (dashed: of all patches)", "Share (%)", lines,
+		aspect{most: 100, of: func(r result.Row) (float64, float64) { return 100 * r.ForegroundKept, 100 * r.ForegroundKeptError }},
+		aspect{most: 100, dashed: true, of: func(r result.Row) (float64, float64) { return 100 * r.PatchesKept, 100 * r.PatchesKeptError }})
+	purity := aspectPanel("Purity of all tokens", "Patches of the majority (%)", lines,
+		aspect{most: 100, of: func(r result.Row) (float64, float64) { return 100 * r.GroupPurity, 100 * r.GroupPurityError }})
+	own := aspectPanel("Purity of foreground tokens", "Foreground in them (%)", lines,
+		aspect{most: 100, of: func(r result.Row) (float64, float64) { return 100 * r.ForegroundPurity, 100 * r.ForegroundPurityError }})
+	sizes := aspectPanel("Size of tokens (dashed: background)", "Patches", lines,
+		aspect{most: math.Inf(1), of: func(r result.Row) (float64, float64) { return r.ForegroundSize, r.ForegroundSizeError }},
+		aspect{most: math.Inf(1), dashed: true, of: func(r result.Row) (float64, float64) { return r.BackgroundSize, r.BackgroundSizeError }})
 	figure := Stack(Strip(kept, purity), Strip(own, sizes))
-	figure.legend = append(foregroundLegend(lines), dashedEntries()...)
-	figure.Height += legendHeight(figure.legend, figure.Width-2*margin)
+	figure.addLegend(foregroundLegend(lines)...)
 	figure.Alt = describeForeground(lines)
 	return figure, nil
 }
@@ -56,6 +55,7 @@ func Foreground(rows []result.Row) (*Figure, error) {
 // aspect is a number of a row with its standard error.
 type aspect struct {
 	of     func(result.Row) (mean, standardError float64)
+	most   float64 // that it can be
 	dashed bool
 }
 
@@ -73,8 +73,10 @@ func (a aspect) interval(s setting) (mean, half float64) {
 	return mean, high - mean
 }
 
-func aspectPanel(label string, lines []line, aspects ...aspect) *Figure {
+func aspectPanel(title, label string, lines []line, aspects ...aspect) *Figure {
 	p := newPlot()
+	p.Title.Text = title
+	p.Title.TextStyle.Font = sans(labelSize)
 	p.X.Label.Text, p.Y.Label.Text = "GMACs per image", label
 	addGrid(p)
 	figure := &Figure{Plot: p, Width: TextWidth / 2, Height: 2.3 * vg.Inch}
@@ -109,7 +111,7 @@ func (f *Figure) addAspect(l line, a aspect, index int) {
 		joined.XYs = append(joined.XYs, at)
 		if half > 0 {
 			bars.XYs = append(bars.XYs, at)
-			bars.YErrors = append(bars.YErrors, struct{ Low, High float64 }{half, half})
+			bars.YErrors = append(bars.YErrors, struct{ Low, High float64 }{half, min(half, a.most-mean)})
 		}
 	}
 	if len(joined.XYs) > 0 {
@@ -124,14 +126,6 @@ func foregroundLegend(lines []line) []legendEntry {
 		entries[i] = legendEntry{l.name, []plot.Thumbnailer{&plotter.Line{LineStyle: style}, &plotter.Scatter{GlyphStyle: glyph}}}
 	}
 	return entries
-}
-
-// dashedEntries say what full and dashed lines stand for.
-func dashedEntries() []legendEntry {
-	return []legendEntry{
-		{"foreground", []plot.Thumbnailer{&plotter.Line{LineStyle: draw.LineStyle{Color: ink, Width: 1.2}}}},
-		{"all kept, background's sizes", []plot.Thumbnailer{&plotter.Line{LineStyle: draw.LineStyle{Color: ink, Width: 0.8, Dashes: []vg.Length{2, 2}}}}},
-	}
 }
 
 func describeForeground(lines []line) string {

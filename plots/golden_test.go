@@ -33,6 +33,7 @@ func TestGolden(t *testing.T) {
 		"training":             func() (*Figure, error) { return Training(trainingRows(6)) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			figure, err := draw()
 			if err != nil {
 				t.Fatal(err)

@@ -40,7 +40,8 @@ func (s groupSizes) Plot(c draw.Canvas, p *plot.Plot) {
 			Max: vg.Point{X: centre.X + width/2, Y: centre.Y + style.Font.Size/2 + 0.5},
 		}.Path())
 		style.Color = fixed{grey(0xFF)}
-		c.FillText(style, centre, label)
+		// Digits do not go below the line.
+		c.FillText(style, vg.Point{X: centre.X, Y: centre.Y + 0.08*style.Font.Size}, label)
 	}
 }
 

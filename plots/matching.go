@@ -40,8 +40,8 @@ func Matching(tokens, protected int, pairs ...Pair) (*Figure, error) {
 	p.Add(m)
 	rows := max(len(m.column[0]), len(m.column[1]), 1)
 	p.X.Min, p.X.Max = -0.3, 1.3
-	p.Y.Min, p.Y.Max = -float64(rows)+0.4, 1
-	figure := &Figure{Plot: p, Width: 4 * vg.Inch, Height: 15*vg.Length(rows) + 24}
+	p.Y.Min, p.Y.Max = -float64(rows)+0.4, 1.4
+	figure := &Figure{Plot: p, Width: 4 * vg.Inch, Height: 15*vg.Length(rows) + 28, layout: stays}
 	figure.legend = m.legend()
 	figure.Height += legendHeight(figure.legend, figure.Width-2*margin)
 	figure.Alt = m.describe()
@@ -107,8 +107,12 @@ func (m *matching) legend() []legendEntry {
 	if m.fromA() < len(m.pairs) {
 		entries = append(entries, legendEntry{"B goes to A", []plot.Thumbnailer{arrow{pairStyle(1)}}})
 	}
+	if len(m.pairs) > 0 {
+		entries = append(entries, legendEntry{"goes", []plot.Thumbnailer{node{fill: grey(0xFF)}}},
+			legendEntry{"takes others", []plot.Thumbnailer{node{fill: ink}}})
+	}
 	if m.protected > 0 {
-		entries = append(entries, legendEntry{"protected", []plot.Thumbnailer{tokenSquare{}}})
+		entries = append(entries, legendEntry{"protected", []plot.Thumbnailer{node{grey(0xC8), true}}})
 	}
 	return entries
 }
@@ -144,7 +148,7 @@ func (m *matching) Plot(c draw.Canvas, p *plot.Plot) {
 	label := p.X.Tick.Label
 	label.YAlign = draw.YCenter
 	for side, column := range m.column {
-		c.FillText(head, vg.Point{X: x(float64(side)), Y: y(0.7)}, []string{"A", "B"}[side])
+		c.FillText(head, vg.Point{X: x(float64(side)), Y: y(1)}, []string{"A", "B"}[side])
 		for row, token := range column {
 			at := vg.Point{X: x(float64(side)), Y: y(-float64(row))}
 			place[token] = at
@@ -183,8 +187,8 @@ func (m *matching) drawScore(c draw.Canvas, p *plot.Plot, pair Pair, from, to vg
 	c.FillText(style, at, label)
 }
 
-// drawToken draws a ring, filled where the token stays and others come to it; a square where it is
-// protected, empty where it goes.
+// drawToken draws a disc, black where others come to the token, empty where it goes; a square where it is
+// protected.
 func (m *matching) drawToken(c draw.Canvas, token int, at vg.Point, radius vg.Length) {
 	fill := color.Color(grey(0xC8))
 	for _, p := range m.pairs {

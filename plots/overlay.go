@@ -13,7 +13,7 @@ import (
 
 // Overlay shows an image and, for each map, the image in the colours of its values: dark ones are low,
 // bright ones high, on one scale for all maps, so that they compare. unit is what the values are, as in
-// the legend: "% of attention". Patches without a value keep their grey. Longer series go on in the next
+// the legend: "% of attention". Patches without a value are hatched. Longer series go on in the next
 // row.
 func Overlay(img image.Image, unit string, maps ...Map) (*Figure, error) {
 	if img == nil || img.Bounds().Empty() {
@@ -41,9 +41,7 @@ func Overlay(img image.Image, unit string, maps ...Map) (*Figure, error) {
 		alts[i] = m.describe(unit)
 	}
 	figure := inRows(panels)
-	entry := legendEntry{strings.TrimSpace(fmt.Sprintf("%.3g to %.3g %s", low, high, unit)), []plot.Thumbnailer{ramp{}}}
-	figure.legend = []legendEntry{entry}
-	figure.Height += legendHeight(figure.legend, figure.Width-2*margin)
+	figure.addLegend(legendEntry{fmt.Sprintf("%.3g to ", low) + in(high, unit), []plot.Thumbnailer{ramp{}}})
 	figure.Alt = "An image, and its patches coloured by value; " + strings.Join(alts, ", ")
 	return figure, nil
 }
@@ -59,8 +57,16 @@ func (m Map) describe(unit string) string {
 	if most < 0 {
 		return strings.TrimSpace(m.Title + " without values")
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s up to %.3g %s", m.Title, m.Values[most], unit)) +
-		fmt.Sprintf(" in row %d, column %d of %dx%d", most/m.Cols+1, most%m.Cols+1, m.Rows, m.Cols)
+	return strings.TrimSpace(fmt.Sprintf("%s up to %s in row %d, column %d of %dx%d",
+		m.Title, in(m.Values[most], unit), most/m.Cols+1, most%m.Cols+1, m.Rows, m.Cols))
+}
+
+// in writes a value with its unit; percent without a space.
+func in(value float64, unit string) string {
+	if unit == "" || strings.HasPrefix(unit, "%") {
+		return fmt.Sprintf("%.3g%s", value, unit)
+	}
+	return fmt.Sprintf("%.3g %s", value, unit)
 }
 
 // overlaid returns the image, enlarged, in the colours of its patches' values: two thirds of the colour and
@@ -72,7 +78,9 @@ func overlaid(img image.Image, m Map, low, high float64) image.Image {
 		for x := range size.X {
 			value := m.Values[y*m.Rows/size.Y*m.Cols+x*m.Cols/size.X]
 			pixel := grey(color.GrayModel.Convert(out.NRGBAAt(x, y)).(color.Gray).Y)
-			if !math.IsNaN(value) {
+			if math.IsNaN(value) {
+				pixel = hatch(pixel, x+y, max(size.X/pixels, 1))
+			} else {
 				pixel = blend(scaled(part(value, low, high)), pixel, 1./3)
 			}
 			out.SetNRGBA(x, y, pixel)

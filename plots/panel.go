@@ -35,16 +35,28 @@ func panel(img image.Image, g Groups, width vg.Length, title string, upon ...plo
 	p := newPlot()
 	p.HideAxes()
 	p.Title.Text = title
-	p.Title.TextStyle.Font = sans(labelSize)
-	if needs, has := p.Title.TextStyle.Width(title), width-2*margin; needs > has {
-		p.Title.TextStyle.Font.Size *= has / needs
-	}
+	fitTitle(p, width-2*margin)
 	cols, rows := float64(max(1, g.Cols)), float64(max(1, g.Rows))
 	p.Add(plotter.NewImage(img, 0, 0, cols, rows))
 	p.Add(upon...)
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, cols, 0, rows
-	titleHeight := p.Title.TextStyle.Rectangle("original").Size().Y + p.Title.Padding
 	bounds := img.Bounds()
 	shape := vg.Length(bounds.Dy()) / vg.Length(bounds.Dx())
-	return &Figure{Plot: p, Width: width, Height: shape*(width-2*margin) + titleHeight + 2*margin}
+	return &Figure{Plot: p, Width: width, Height: shape*(width-2*margin) + titleHeight(p) + 2*margin, layout: scales}
+}
+
+// fitTitle makes the title as large as the width allows.
+func fitTitle(p *plot.Plot, width vg.Length) {
+	p.Title.TextStyle.Font = sans(labelSize)
+	if needs := p.Title.TextStyle.Width(p.Title.Text); needs > width {
+		p.Title.TextStyle.Font.Size *= width / needs
+	}
+}
+
+// titleHeight is what gonum leaves for a title above a plot.
+func titleHeight(p *plot.Plot) vg.Length {
+	if p.Title.Text == "" {
+		return 0
+	}
+	return p.Title.TextStyle.Rectangle(p.Title.Text).Size().Y + p.Title.Padding
 }

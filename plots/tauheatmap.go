@@ -3,6 +3,7 @@ package plots
 import (
 	"cmp"
 	"fmt"
+	"image/color"
 	"maps"
 	"math"
 	"slices"
@@ -123,9 +124,9 @@ func (m *heatMap) figure() *Figure {
 	p.Y.Min, p.Y.Max = -0.5, float64(len(m.y.values))-0.5
 	p.X.Tick.Marker, p.Y.Tick.Marker = m.x.ticks(), m.y.ticks()
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		axis.Tick.Length, axis.LineStyle.Width = 0, 0
+		axis.Tick.LineStyle.Color, axis.LineStyle.Color = color.Transparent, color.Transparent // their room stays
 	}
-	figure := &Figure{Plot: p, Width: TextWidth, Alt: m.describe()}
+	figure := &Figure{Plot: p, Width: TextWidth, Alt: m.describe(), layout: stays}
 	figure.legend = []legendEntry{{fmt.Sprintf("top-1 accuracy, %.2f%% to %.2f%%", m.low, m.high), []plot.Thumbnailer{ramp{}}}}
 	figure.Height = 26*vg.Length(len(m.y.values)) + 46 + legendHeight(figure.legend, figure.Width-2*margin)
 	return figure

@@ -3,6 +3,7 @@ package plots
 import (
 	"errors"
 	"fmt"
+	"image/color"
 	"math/bits"
 	"strings"
 
@@ -28,19 +29,20 @@ func TokenSizes(rows []result.Row) (*Figure, error) {
 		return nil, errors.New("plots: no rows with foreground_tokens: pass rows of a foreground study")
 	}
 	foreground, background := &sizeBars{}, &sizeBars{}
-	for _, l := range linesOf(known) {
-		for _, s := range l.settings {
-			name := l.name
+	for i, l := range linesOf(known) {
+		for k, s := range l.settings {
+			name, colour := l.name, lighter(colours[i%len(colours)], k, len(l.settings))
 			if len(l.settings) > 1 {
 				name = strings.TrimSpace(name + " " + strength(s[0]))
 			}
-			foreground.add(name, meanCounts(s, func(r result.Row) []float64 { return r.ForegroundTokens }))
-			background.add(name, meanCounts(s, func(r result.Row) []float64 { return r.BackgroundTokens }))
+			foreground.add(name, colour, meanCounts(s, func(r result.Row) []float64 { return r.ForegroundTokens }))
+			background.add(name, colour, meanCounts(s, func(r result.Row) []float64 { return r.BackgroundTokens }))
 		}
 	}
 	left, right := foreground.figure(TextWidth/2), background.figure(TextWidth/2)
 	left.Plot.Title.Text, right.Plot.Title.Text = "Foreground", "Background"
-	figure := shared(Strip(left, right))
+	figure := Strip(left, right)
+	figure.shareLegend()
 	figure.Alt = fmt.Sprintf("How many tokens of each size an image has; foreground: %s; background: %s", foreground, background)
 	return figure, nil
 }
@@ -68,11 +70,16 @@ func GroupSizes(layers ...Groups) (*Figure, error) {
 			}
 			counts[bin]++
 		}
-		bars.add(name, counts)
+		bars.add(name, lighter(colours[0], len(layers)-1-i, len(layers)), counts)
 	}
 	figure := bars.figure(TextWidth)
 	figure.Alt = fmt.Sprintf("How many tokens of each size an image has; %s", bars)
 	return figure, nil
+}
+
+// lighter is the k-th of n shades of a colour, the first one full.
+func lighter(colour color.NRGBA, k, n int) color.NRGBA {
+	return blend(colour, grey(0xFF), 0.75*float64(k)/float64(max(n, 2)))
 }
 
 // meanCounts averages counts over seeds; missing ones are 0.
@@ -91,13 +98,14 @@ func meanCounts(s setting, of func(result.Row) []float64) []float64 {
 
 // sizeBars counts the tokens of each size, of each name.
 type sizeBars struct {
-	names  []string
-	counts [][]float64
-	bins   int
+	names   []string
+	colours []color.NRGBA
+	counts  [][]float64
+	bins    int
 }
 
-func (b *sizeBars) add(name string, counts []float64) {
-	b.names, b.counts = append(b.names, name), append(b.counts, counts)
+func (b *sizeBars) add(name string, colour color.NRGBA, counts []float64) {
+	b.names, b.colours, b.counts = append(b.names, name), append(b.colours, colour), append(b.counts, counts)
 	b.bins = max(b.bins, len(counts))
 }
 
@@ -107,7 +115,9 @@ func (b *sizeBars) String() string {
 	for i, name := range b.names {
 		var bins []string
 		for bin, n := range b.counts[i] {
-			bins = append(bins, fmt.Sprintf("%.3g of %s", n, binName(bin)))
+			if n > 0 {
+				bins = append(bins, fmt.Sprintf("%.3g of %s", n, binName(bin)))
+			}
 		}
 		parts[i] = name + " " + strings.Join(bins, ", ")
 	}
@@ -131,13 +141,14 @@ func (b *sizeBars) figure(width vg.Length) *Figure {
 	figure := &Figure{Plot: p, Width: width}
 	p.Add(b)
 	for i, name := range b.names {
-		figure.legend = append(figure.legend, legendEntry{name, []plot.Thumbnailer{swatch{tint(i)}}})
+		figure.legend = append(figure.legend, legendEntry{name, []plot.Thumbnailer{swatch{b.colours[i]}}})
 	}
 	var ticks plot.ConstantTicks
 	for bin := range b.bins {
 		ticks = append(ticks, plot.Tick{Value: float64(bin), Label: binName(bin)})
 	}
-	p.X.Tick.Marker, p.X.Tick.Length = ticks, 0
+	p.X.Tick.Marker = ticks
+	p.X.Tick.LineStyle.Color = color.Transparent // its room stays
 	p.X.Min, p.X.Max = -0.5, float64(b.bins)-0.5
 	for _, counts := range b.counts {
 		for _, n := range counts {
@@ -154,7 +165,7 @@ func (b *sizeBars) Plot(c draw.Canvas, p *plot.Plot) {
 	x, y := p.Transforms(&c)
 	wide := 0.8 / float64(len(b.names))
 	for i, counts := range b.counts {
-		c.SetColor(tint(i))
+		c.SetColor(b.colours[i])
 		for bin, n := range counts {
 			left := float64(bin) - 0.4 + wide*float64(i)
 			c.Fill(vg.Rectangle{Min: vg.Point{X: x(left), Y: y(0)}, Max: vg.Point{X: x(left + 0.92*wide), Y: y(n)}}.Path())

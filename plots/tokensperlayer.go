@@ -30,7 +30,7 @@ func TokensPerLayer(rows []result.Row) (*Figure, error) {
 		return nil, errors.New("plots: no rows that say how many tokens leave each block: pass the rows of a run")
 	}
 	p := newPlot()
-	p.X.Label.Text, p.Y.Label.Text = "Block", "Tokens that leave it"
+	p.X.Label.Text, p.Y.Label.Text = "Block", "Tokens leaving the block"
 	addGrid(p)
 	figure := &Figure{Plot: p, Width: TextWidth}
 	var alts []string

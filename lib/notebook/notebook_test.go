@@ -104,6 +104,11 @@ type picture struct{ err error }
 func (p picture) PNG() ([]byte, error) { return []byte("png"), p.err }
 func (p picture) String() string       { return "a curve" }
 
+// animation is a picture too, as that of package plots.
+type animation struct{ picture }
+
+func (a animation) GIF() ([]byte, error) { return []byte("gif"), a.err }
+
 // TestForms: what each kind of value is sent as, so that every front end finds one that it knows.
 func TestForms(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -111,14 +116,15 @@ func TestForms(t *testing.T) {
 		want  []protocol.MIMEType
 		text  string
 	}{
-		"picture":  {picture{}, []protocol.MIMEType{protocol.MIMEImagePNG}, "a curve"},
-		"image":    {image.NewGray(image.Rect(0, 0, 28, 28)), []protocol.MIMEType{protocol.MIMEImagePNG}, "an image of 28 x 28 pixels"},
-		"rows":     {[]result.Row{{Method: "tome"}}, []protocol.MIMEType{protocol.MIMETextHTML}, "tome"},
-		"row":      {result.Row{Method: "tome"}, []protocol.MIMEType{protocol.MIMETextHTML}, "tome"},
-		"table":    {table{[]string{"<a>"}, [][]string{{"1"}}}, []protocol.MIMEType{protocol.MIMETextHTML}, "<a>"},
-		"markdown": {markdown("*r* of $x$"), []protocol.MIMEType{protocol.MIMETextMarkdown}, "*r* of $x$"},
-		"string":   {"text\n", nil, "text"},
-		"nil":      {nil, nil, "<nil>"},
+		"picture":   {picture{}, []protocol.MIMEType{protocol.MIMEImagePNG}, "a curve"},
+		"animation": {animation{}, []protocol.MIMEType{"image/gif"}, "a curve"},
+		"image":     {image.NewGray(image.Rect(0, 0, 28, 28)), []protocol.MIMEType{protocol.MIMEImagePNG}, "an image of 28 x 28 pixels"},
+		"rows":      {[]result.Row{{Method: "tome"}}, []protocol.MIMEType{protocol.MIMETextHTML}, "tome"},
+		"row":       {result.Row{Method: "tome"}, []protocol.MIMEType{protocol.MIMETextHTML}, "tome"},
+		"table":     {table{[]string{"<a>"}, [][]string{{"1"}}}, []protocol.MIMEType{protocol.MIMETextHTML}, "<a>"},
+		"markdown":  {markdown("*r* of $x$"), []protocol.MIMEType{protocol.MIMETextMarkdown}, "*r* of $x$"},
+		"string":    {"text\n", nil, "text"},
+		"nil":       {nil, nil, "<nil>"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			shown, err := render(c.value)
@@ -137,7 +143,7 @@ func TestForms(t *testing.T) {
 			if text := data[protocol.MIMETextPlain].(string); !strings.Contains(text, c.text) {
 				t.Errorf("text %q, want %q in it", text, c.text)
 			}
-			if alt := shown.metadata()["alt"]; (alt != nil) != (shown.png != nil) {
+			if alt := shown.metadata()["alt"]; (alt != nil) != (shown.png != nil || shown.gif != nil) {
 				t.Errorf("alternative text %v", alt)
 			}
 		})
@@ -307,7 +313,7 @@ func TestMust(t *testing.T) {
 
 func TestWriteTemp(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	path, err := writeTemp([]byte("png"))
+	path, err := writeTemp([]byte("png"), "tokenfuse-*.png")
 	if err != nil {
 		t.Fatal(err)
 	}

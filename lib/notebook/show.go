@@ -21,7 +21,13 @@ type Picture interface {
 	String() string
 }
 
-// Show shows values in order: a Picture or an image.Image as a picture, result rows as a table,
+// Animation is what can be shown moving, such as that of package plots.
+type Animation interface {
+	GIF() ([]byte, error)
+	String() string
+}
+
+// Show shows values in order: a Picture, Animation or image.Image as a picture, result rows as a table,
 // anything else as fmt prints it. A terminal shows pictures in words, and says in which file they
 // can be looked at. A picture that cannot be drawn ends the cell, as in Must.
 func Show(values ...any) {
@@ -47,11 +53,14 @@ type markdown string
 // content is one thing to be shown, in the forms that it has: always as text.
 type content struct {
 	text, html, markdown string
-	png                  []byte
+	png, gif             []byte
 }
 
 func render(value any) (content, error) {
 	switch v := value.(type) {
+	case Animation: // before Picture: it may be both
+		file, err := v.GIF()
+		return content{text: v.String(), gif: file}, err
 	case Picture:
 		file, err := v.PNG()
 		return content{text: v.String(), png: file}, err
@@ -72,6 +81,9 @@ func render(value any) (content, error) {
 	return content{text: strings.TrimSuffix(fmt.Sprint(value), "\n")}, nil
 }
 
+// mimeGIF is not among GoNB's own.
+const mimeGIF protocol.MIMEType = "image/gif"
+
 // data gives each form its MIME type; a front end takes the richest that it knows.
 func (c content) data() map[protocol.MIMEType]any {
 	data := map[protocol.MIMEType]any{protocol.MIMETextPlain: c.text}
@@ -84,12 +96,15 @@ func (c content) data() map[protocol.MIMEType]any {
 	if c.png != nil {
 		data[protocol.MIMEImagePNG] = c.png
 	}
+	if c.gif != nil {
+		data[mimeGIF] = c.gif
+	}
 	return data
 }
 
 // metadata holds the alternative text of a picture where nbconvert looks for it.
 func (c content) metadata() map[string]any {
-	if c.png == nil {
+	if c.png == nil && c.gif == nil {
 		return nil
 	}
 	return map[string]any{"alt": c.text}
@@ -98,8 +113,12 @@ func (c content) metadata() map[string]any {
 // print writes the text, and on a terminal, where somebody looks, the picture to a file.
 func (c content) print(out *os.File) {
 	text := c.text
-	if c.png != nil && isTerminal(out) {
-		if path, err := writeTemp(c.png); err == nil {
+	picture, name := c.png, "tokenfuse-*.png"
+	if c.gif != nil {
+		picture, name = c.gif, "tokenfuse-*.gif"
+	}
+	if picture != nil && isTerminal(out) {
+		if path, err := writeTemp(picture, name); err == nil {
 			text += "\n  picture: " + path
 		} else {
 			text += "\n  no picture: " + err.Error()
@@ -108,8 +127,8 @@ func (c content) print(out *os.File) {
 	fmt.Fprintln(out, text)
 }
 
-func writeTemp(picture []byte) (path string, err error) {
-	file, err := os.CreateTemp("", "tokenfuse-*.png")
+func writeTemp(picture []byte, name string) (path string, err error) {
+	file, err := os.CreateTemp("", name)
 	if err != nil {
 		return "", err
 	}

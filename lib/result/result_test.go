@@ -57,7 +57,7 @@ func TestSeries(t *testing.T) {
 			t.Errorf("setting of row %d: %q, want %q", i, got, settings[i])
 		}
 	}
-	if got := (Row{Fusion: fusion(`{"layers":[1,2,3,5,6]}`)}).fields()["layers"]; got != "1-3,5,6" {
+	if got := (Row{Fusion: fusion(`{"layers":[1,2,3,5,6]}`)}).Fields()["layers"]; got != "1-3,5,6" {
 		t.Errorf("layers: %q", got)
 	}
 	if got := Series(nil); len(got) != 0 {
