@@ -38,7 +38,7 @@ func TestGoroutines(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	pictures, err := Folder(dir, Test, Transform{Height: 8, Width: 8, Channels: 1, Mean: []float32{0.5}, Std: []float32{0.5}})
+	pictures, err := Folder(dir, Test, Transform{Height: 8, Width: 8, Channels: 1, Mean: []float64{0.5}, Std: []float64{0.5}})
 	if err != nil {
 		t.Fatal(err)
 	}

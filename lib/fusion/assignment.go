@@ -14,6 +14,7 @@ type Assignment struct {
 	shares    *Node // [batch, fused, tokens], of a soft assignment; else nil
 	pool      func(a *Assignment, x *Node) *Node
 	remaining int
+	matching  *matching // by which it was decided; nil where pairs were not matched
 
 	gapless bool   // every fused token has a member
 	drops   bool   // what is no first member of a fused token is dropped

@@ -24,56 +24,90 @@ type matching struct {
 	rankB bool
 }
 
+// matched is who gives to whom.
+type matched struct {
+	bestA, bestB       *Node // [batch, A] and [batch, B], the score of the best partner
+	partnerA, partnerB *Node // their partners, positions in the other set
+	rankA, rankB       *Node // 0 is the highest score
+	givesA, givesB     *Node // whether they give
+	indexA, indexB     *Node // positions in their sets
+}
+
+// choose lets A give to B, then B to the A left.
+func (m matching) choose() matched {
+	g, batch := m.scores.Graph(), m.scores.Shape().Dimensions[0]
+	countA, countB := m.scores.Shape().Dimensions[1], m.scores.Shape().Dimensions[2]
+	pinnedA, pinnedB := m.pinned()
+
+	scores := finiteScores(m.scores)
+	lowest := Infinity(g, scores.DType(), -1)
+	c := matched{indexA: iota(g, batch, countA), indexB: iota(g, batch, countB)}
+	forbidden := Or(
+		BroadcastToShape(InsertAxes(LessThan(c.indexA, scalar(g, pinnedA)), -1), withBool(scores.Shape())),
+		BroadcastToShape(InsertAxes(LessThan(c.indexB, scalar(g, pinnedB)), 1), withBool(scores.Shape())))
+	scores = Where(forbidden, BroadcastToShape(lowest, scores.Shape()), scores)
+
+	c.bestA = ReduceMax(scores, 2)
+	c.partnerA = ConvertDType(ArgMax(scores, 2), dtypes.Float32)
+	c.rankA = rank(c.bestA, c.indexA, pinnedA)
+	c.givesA = LessThan(c.rankA, scalar(g, m.giveA))
+
+	left := BroadcastToShape(InsertAxes(c.givesA, -1), withBool(scores.Shape()))
+	rest := Where(left, BroadcastToShape(lowest, scores.Shape()), scores)
+	c.bestB = ReduceMax(rest, 1)
+	c.partnerB = ConvertDType(ArgMax(rest, 1), dtypes.Float32)
+	c.rankB = rank(c.bestB, c.indexB, pinnedB)
+	c.givesB = LessThan(c.rankB, scalar(g, m.giveB))
+	return c
+}
+
+// partners returns the token that each token gives itself to, a position in the sequence, -1 where it
+// stays: [batch, tokens].
+func (m matching) partners() *Node {
+	c := m.choose()
+	none := func(x *Node) *Node { return AddScalar(ZerosLike(x), -1) }
+	a := Where(c.givesA, AddScalar(MulScalar(c.partnerA, 2), 1), none(c.partnerA))
+	b := Where(c.givesB, MulScalar(c.partnerB, 2), none(c.partnerB))
+	return interleave(a, b, m.tokens)
+}
+
 // slots returns the fused token that takes each token, [batch, tokens], and how many there are.
 //
 // Order: protected tokens, A left in position order (by descending best score where nothing is
 // protected, as the official codes do), B left.
 func (m matching) slots() (slot *Node, remaining int) {
-	g, batch := m.scores.Graph(), m.scores.Shape().Dimensions[0]
-	countA, countB := m.scores.Shape().Dimensions[1], m.scores.Shape().Dimensions[2]
+	g, countA := m.scores.Graph(), m.scores.Shape().Dimensions[1]
 	pinnedA, pinnedB := m.pinned()
 	remaining = m.tokens - m.giveA - m.giveB
+	c := m.choose()
 
-	scores := finiteScores(m.scores)
-	lowest := Infinity(g, scores.DType(), -1)
-	indexA, indexB := iota(g, batch, countA), iota(g, batch, countB)
-	forbidden := Or(
-		BroadcastToShape(InsertAxes(LessThan(indexA, scalar(g, pinnedA)), -1), withBool(scores.Shape())),
-		BroadcastToShape(InsertAxes(LessThan(indexB, scalar(g, pinnedB)), 1), withBool(scores.Shape())))
-	scores = Where(forbidden, BroadcastToShape(lowest, scores.Shape()), scores)
-
-	// A gives to B.
-	bestA := ReduceMax(scores, 2)                               // [b, A]
-	partnerA := ConvertDType(ArgMax(scores, 2), dtypes.Float32) // [b, A], a position in B
-	rankA := rank(bestA, indexA, pinnedA)                       // [b, A], 0 is the highest score
-	givesA := LessThan(rankA, scalar(g, m.giveA))               // [b, A]
-	stays := ConvertDType(LogicalNot(givesA), dtypes.Float32)   // [b, A]
-	slotA := Sub(rankA, scalar(g, m.giveA))                     // in the order of their scores
+	stays := ConvertDType(LogicalNot(c.givesA), dtypes.Float32)
+	slotA := Sub(c.rankA, scalar(g, m.giveA)) // in the order of their scores
 	if m.protected > 0 {
 		slotA = sumBefore(stays) // in position order
 	}
-
-	// B gives to the A left.
-	left := BroadcastToShape(InsertAxes(givesA, -1), withBool(scores.Shape()))
-	rest := Where(left, BroadcastToShape(lowest, scores.Shape()), scores)
-	bestB := ReduceMax(rest, 1)                               // [b, B]
-	partnerB := ConvertDType(ArgMax(rest, 1), dtypes.Float32) // [b, B], a position in A
-	rankB := rank(bestB, indexB, pinnedB)                     // [b, B]
-	givesB := LessThan(rankB, scalar(g, m.giveB))             // [b, B]
-	slotB := AddScalar(rankB, pinnedB+countA-m.giveA-m.giveB)
+	slotB := AddScalar(c.rankB, pinnedB+countA-m.giveA-m.giveB)
 	if !m.rankB {
-		slotB = AddScalar(indexB, countA-m.giveA)
+		slotB = AddScalar(c.indexB, countA-m.giveA)
 	}
 
 	// The protected tokens of B go in front with those of A: order is 0, 1, 2, ... again.
 	if pinnedB > 0 {
-		slotA = Where(LessThan(indexA, scalar(g, pinnedA)), MulScalar(indexA, 2), AddScalar(slotA, pinnedB))
-		slotB = Where(LessThan(indexB, scalar(g, pinnedB)), AddScalar(MulScalar(indexB, 2), 1), slotB)
+		slotA = Where(LessThan(c.indexA, scalar(g, pinnedA)), MulScalar(c.indexA, 2), AddScalar(slotA, pinnedB))
+		slotB = Where(LessThan(c.indexB, scalar(g, pinnedB)), AddScalar(MulScalar(c.indexB, 2), 1), slotB)
 	}
 	// A group can chain, a2 -> b1 -> a0, so B's slots must be final before A's givers look them up.
-	slotB = Where(givesB, lookup(slotA, partnerB), slotB)
-	slotA = Where(givesA, lookup(slotB, partnerA), slotA)
+	slotB = Where(c.givesB, lookup(slotA, c.partnerB), slotB)
+	slotA = Where(c.givesA, lookup(slotB, c.partnerA), slotA)
 	return interleave(slotA, slotB, m.tokens), remaining
+}
+
+// assign pools the tokens that were matched.
+func (m matching) assign(e Evidence, p Pooling) *Assignment {
+	slot, remaining := m.slots()
+	a := p.assign(e, slot, remaining)
+	a.matching = &m
+	return a
 }
 
 // pinned returns how many leading members of A and of B are protected.

@@ -106,8 +106,7 @@ func (m MCTF) assign(e Evidence, at Layer, r int) *Assignment {
 	if m.Unidirectional {
 		match.giveA, match.giveB, match.rankB = r, 0, false
 	}
-	slot, remaining := match.slots()
-	return m.pooling().assign(e, slot, remaining)
+	return match.assign(e, m.pooling())
 }
 
 // pooling is the method's pooling, the published one where none is set.

@@ -47,10 +47,9 @@ func (m RandomFusion) Step(at Layer) (*Step, error) {
 	step.Matching, step.Needs = 0, nil
 	r := at.Tokens - step.Remaining
 	step.Assign = func(e Evidence) *Assignment {
-		slot, remaining := matching{
+		return matching{
 			scores: randomScores(e.Key, m.Seed, at), tokens: at.Tokens, giveA: r, protected: at.Protected,
-		}.slots()
-		return PoolSize().assign(e, slot, remaining)
+		}.assign(e, PoolSize())
 	}
 	return step, nil
 }

@@ -20,8 +20,10 @@ import (
 
 // Single is one fusion step on given tensors, outside any model: STEP.json.
 type Single struct {
-	Method    Method // of which layer 0 is run
+	Method    Method // of which one layer is run
 	Protected int    // leading tokens that must stay
+	// Index and Depth say which layer it is run as, of how many; the zero values are layer 0 of 1.
+	Index, Depth int
 }
 
 // ParseSingle reads STEP.json: FUSION.json without `layers`, and `protected` (1 where left out).
@@ -66,6 +68,9 @@ type Tensors struct {
 	Values *tensors.Tensor // [batch, heads, tokens, dim']
 	Size   *tensors.Tensor // [batch, tokens, 1]; nil before the first fusion
 	Source *tensors.Tensor // 0/1, [batch, fused tokens, tokens]; written only
+	// Scores and Partner say how it came about where pairs of tokens were matched; see Pairs. Written only.
+	Scores  *tensors.Tensor // of token 2a with token 2b+1, [batch, A, B]
+	Partner *tensors.Tensor // the token that each gives itself to, -1 where it stays, [batch, tokens]
 	// Learned holds the weights of methods that have some, by name.
 	Learned map[string]*tensors.Tensor
 }
@@ -91,6 +96,7 @@ func (s Single) Run(backend compute.Backend, in Tensors) (*Tensors, error) {
 			inputs = append(inputs, in.Learned[p.Name])
 		}
 	}
+	matched := false // known once the graph is built
 	exec, err := NewExec(backend, func(nodes []*Node) []*Node {
 		e := Evidence{X: nodes[0], Key: ImageKey(nodes[0])}
 		nodes = nodes[1:]
@@ -119,6 +125,9 @@ func (s Single) Run(backend compute.Backend, in Tensors) (*Tensors, error) {
 		if ahead {
 			out = append(out, a.Map(e.Attention))
 		}
+		if matched = a.matching != nil; matched {
+			out = append(out, a.matching.scores, a.matching.partners())
+		}
 		return out
 	})
 	if err != nil {
@@ -132,6 +141,9 @@ func (s Single) Run(backend compute.Backend, in Tensors) (*Tensors, error) {
 	out := &Tensors{X: results[0], Size: results[1], Source: results[2]}
 	if ahead {
 		out.Attn = results[3]
+	}
+	if matched {
+		out.Scores, out.Partner = results[len(results)-2], results[len(results)-1]
 	}
 	return out, nil
 }
@@ -168,7 +180,7 @@ func (s Single) plan(in Tensors) (step *Step, ahead bool, err error) {
 		}
 	}
 	// A metric is compared as a whole, like the keys of one head.
-	step, err = s.Method.Step(Layer{Depth: 1, Tokens: tokens, Protected: s.Protected, Dim: d[2], Heads: 1})
+	step, err = s.Method.Step(Layer{Index: s.Index, Depth: max(1, s.Depth), Tokens: tokens, Protected: s.Protected, Dim: d[2], Heads: 1})
 	if err != nil {
 		return nil, false, err
 	}

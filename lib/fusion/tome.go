@@ -66,10 +66,9 @@ func (m ToMe) Step(at Layer) (*Step, error) {
 		Needs:     []Input{InputMetric},
 		Assign: func(e Evidence) *Assignment {
 			a, b := split(e.Keys)
-			slot, remaining := matching{
+			return matching{
 				scores: StopGradient(cosines(a, b)), tokens: at.Tokens, giveA: r, protected: at.Protected,
-			}.slots()
-			return PoolSize().assign(e, slot, remaining)
+			}.assign(e, PoolSize())
 		},
 	}, nil
 }

@@ -49,6 +49,9 @@ type block struct {
 
 // forward runs the block and returns the stream that leaves it.
 func (b block) forward(s stream) stream {
+	if b.watch != nil {
+		b.watch(b.evidence(s, b.attend(s)))
+	}
 	place := fusion.Place("")
 	if b.step != nil {
 		place = b.step.Place
@@ -150,14 +153,19 @@ func (b block) fuse(s stream, at attended) stream { return s.fuse(b.assign(s, at
 
 // assign lets the step decide by what is known of the stream, and of its attention where there is one.
 func (b block) assign(s stream, at attended) *fusion.Assignment {
+	a := b.step.Assign(b.evidence(s, at))
+	if a.Remaining() != b.step.Remaining {
+		panic(fmt.Errorf("vit: %s: the fusion method left %d tokens where its step promised %d", b.name, a.Remaining(), b.step.Remaining))
+	}
+	return a
+}
+
+// evidence is what a step may look at.
+func (b block) evidence(s stream, at attended) fusion.Evidence {
 	e := fusion.Evidence{X: s.x, Size: s.size, Source: s.source, Present: s.present, Key: s.key, Learned: b.value}
 	if at.self != nil {
 		e.Attention, e.Received, e.FromClass = at.self.Map(), at.self.Received(), at.self.FromClass()
 		e.Keys, e.Values = attention.MeanKeys(at.keys), float(at.values)
 	}
-	a := b.step.Assign(e)
-	if a.Remaining() != b.step.Remaining {
-		panic(fmt.Errorf("vit: %s: the fusion method left %d tokens where its step promised %d", b.name, a.Remaining(), b.step.Remaining))
-	}
-	return a
+	return e
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
+
+	"tokenfuse/lib/fusion"
 )
 
 // layers gives a graph its learned layers. Variables carry timm's tensor names, with "/" for ".",
@@ -20,6 +22,7 @@ type layers struct {
 	epsilon float64 // of layer norms
 	dtype   DType   // of products
 	depth   StochasticDepth
+	watch   func(fusion.Evidence) // sees what each block knows, where it is set
 }
 
 func (l layers) value(name string, dims ...int) *Node {

@@ -55,7 +55,7 @@ func Forward(store *model.Store, c Config, method fusion.Method, images *Node, o
 	}
 	s := stream{x: l.embed(images, c), key: fusion.ImageKey(images)}
 	var sources, present []*Node
-	identity := BroadcastPrefix(ConvertDType(Diagonal(images.Graph(), c.Tokens()), s.x.DType()), images.Shape().Dimensions[0])
+	identity := unfused(s.x)
 	for i, step := range steps {
 		s = block{layers: l, name: fmt.Sprintf("blocks.%d", i), config: c,
 			proportional: method.ProportionalAttention(), step: step, stay: l.depth.stay(i, c.Depth)}.forward(s)
@@ -104,6 +104,12 @@ func Plan(c Config, method fusion.Method) (steps []*fusion.Step, counts []int, e
 		return nil, nil, fmt.Errorf("vit: %s leaves no patch of which the model's head could make something", method.Name())
 	}
 	return steps, counts, nil
+}
+
+// unfused is the source map of tokens [batch, tokens, dim] before the first fusion.
+func unfused(x *Node) *Node {
+	d := x.Shape().Dimensions
+	return BroadcastPrefix(ConvertDType(Diagonal(x.Graph(), d[1]), x.DType()), d[0])
 }
 
 func sizeShape(x *Node) shapes.Shape {

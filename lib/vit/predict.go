@@ -20,8 +20,10 @@ type Classifier struct {
 	Method fusion.Method
 	Tokens []int // tokens leaving each block, [depth]; the most there can be for adaptive methods
 
-	logits *model.Exec // -> logits, counts
-	traced *model.Exec // -> logits, size, counts, source maps
+	logits    *model.Exec // -> logits, counts
+	traced    *model.Exec // -> logits, size, counts, source maps
+	inspected *model.Exec // -> what each layer knew
+	backend   compute.Backend
 }
 
 // With puts a fusion method into a model's blocks. A setting that does not fit the model is an error.
@@ -42,7 +44,7 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 	if err := m.adopt(method); err != nil {
 		return nil, err
 	}
-	c := &Classifier{Model: m, Method: method, Tokens: counts}
+	c := &Classifier{Model: m, Method: method, Tokens: counts, backend: backend}
 	c.logits, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) []*Node {
 		out := Forward(m.store, m.Config, method, images)
 		return []*Node{out.Logits, out.Counts}
@@ -54,6 +56,10 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 		out := Forward(m.store, m.Config, method, images)
 		return append([]*Node{out.Logits, out.Size, out.Counts}, out.Sources...)
 	})
+	if err != nil {
+		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
+	}
+	c.inspected, err = model.NewExec(backend, m.store, inspection(m, method))
 	if err != nil {
 		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
 	}
@@ -129,4 +135,5 @@ func CheckImages(c Config, images *tensors.Tensor) error {
 func (c *Classifier) Close() {
 	c.logits.Finalize()
 	c.traced.Finalize()
+	c.inspected.Finalize()
 }
