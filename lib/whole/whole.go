@@ -62,8 +62,11 @@ func create(path string) (*os.File, *flock.Flock, error) {
 		}
 		lock := flock.New(aside.Name(), flock.SetFlag(os.O_RDWR))
 		// A file system without locks does without the sweeping, which then takes nothing for left behind.
-		_, _ = lock.TryLock()
-		// Before it was locked, another writer may have taken it for left behind.
+		if got, err := lock.TryLock(); err == nil && !got {
+			_, _ = aside.Close(), lock.Close()
+			continue // another writer is just taking it for left behind
+		}
+		// Or it has done so, before it was locked.
 		made, err := aside.Stat()
 		if err == nil {
 			var there fs.FileInfo

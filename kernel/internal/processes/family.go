@@ -84,9 +84,12 @@ func (f *Family) Environ(base []string) []string {
 }
 
 // Kill ends the family's processes, and whatever descends from leader or is in its session; 0 stands
-// for no leader. The leader itself stays. They are stopped before they are killed: what has stopped
-// starts nothing more.
+// for no leader. They are stopped before they are killed, for what has stopped starts nothing more. The
+// leader too is stopped, and then the caller's to kill.
 func (f *Family) Kill(leader int) error {
+	if leader != 0 {
+		_ = syscall.Kill(leader, syscall.SIGSTOP) // it may just have ended
+	}
 	stopped := map[int]bool{}
 	for range 100 {
 		members, err := members(leader, f.Folder)
