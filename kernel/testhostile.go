@@ -10,7 +10,7 @@ import (
 )
 
 // racePackages have a TestGoroutines: what a program may use from many goroutines at once.
-var racePackages = []string{"./datasets", "./plots", "./lib/accel/internal/compilecache", "./lib/vit"}
+var racePackages = []string{"./datasets", "./plots", "./lib/internal/diskcache", "./lib/vit"}
 
 // withoutCheckptr spares GoMLX's Go backend the check of unsafe pointers that comes with -race: its
 // matrix products count with addresses as numbers (v0.1.6), which ends the program.
