@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -17,6 +18,9 @@ type Model struct {
 	Name   string
 	Config Config
 	store  *model.Store
+	// building is held while a graph is built: building writes to the variables of the store, which all
+	// classifiers of the model share.
+	building sync.Mutex
 
 	unknown map[string]*tensors.Tensor // what the model's file held beside its weights
 	learned []string                   // names of the weights of fusion methods in the store
