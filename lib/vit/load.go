@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -18,6 +19,9 @@ type Model struct {
 	Name   string
 	Config Config
 	store  *model.Store
+	// building is held while a graph is built: building writes to the variables of the store, which all
+	// classifiers of the model share.
+	building *sync.Mutex
 
 	unknown map[string]*tensors.Tensor // what the model's file held beside its weights
 	learned []string                   // names of the weights of fusion methods in the store
@@ -91,7 +95,7 @@ func withPositions(c Config, all map[string]*tensors.Tensor) (map[string]*tensor
 }
 
 func assemble(name string, c Config, all map[string]*tensors.Tensor) (*Model, error) {
-	m := &Model{Name: name, Config: c, store: model.NewStore(), unknown: map[string]*tensors.Tensor{}}
+	m := &Model{Name: name, Config: c, store: model.NewStore(), unknown: map[string]*tensors.Tensor{}, building: new(sync.Mutex)}
 	for name := range c.Parameters() {
 		v, err := m.store.CreateVariable(variablePath(name), all[name])
 		if err != nil {

@@ -46,6 +46,8 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 	}
 	c := &Classifier{Model: m, Method: method, Tokens: counts, backend: backend}
 	c.logits, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) []*Node {
+		m.building.Lock()
+		defer m.building.Unlock()
 		out := Forward(m.store, m.Config, method, images)
 		return []*Node{out.Logits, out.Counts}
 	})
@@ -53,6 +55,8 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
 	}
 	c.traced, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) []*Node {
+		m.building.Lock()
+		defer m.building.Unlock()
 		out := Forward(m.store, m.Config, method, images)
 		return append([]*Node{out.Logits, out.Size, out.Counts}, out.Sources...)
 	})
