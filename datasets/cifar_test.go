@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -221,6 +222,44 @@ func TestCIFAR(t *testing.T) {
 
 func abs(x float64) float64 { return max(x, -x) }
 
+// TestBombs: a small file that unpacks to hundreds of megabytes is refused, and little memory taken for
+// it.
+func TestBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("packs 300 MB of zeros")
+	}
+	const images = 100_000
+	zeros := make([]byte, images*(1+cifarPixels))
+	source := cifar10()
+	archive := tarred("set/test_batch.bin", zeros)
+	idx := gzipped(encodeIDX(zeros[:images*28*28], images, 28, 28))
+	for name, read := range map[string]func() error{
+		"CIFAR": func() error {
+			_, err := source.unpack(bytes.NewReader(archive), int64(len(archive)), source.files[Test])
+			return err
+		},
+		"IDX": func() error {
+			_, err := decodeIDX(bytes.NewReader(idx), int64(len(idx)), 3)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			err := read()
+			runtime.ReadMemStats(&after)
+			checkError(t, err)
+			if err == nil {
+				t.Error("it was read")
+			}
+			// Slices that grow are counted each time: some times what is unpacked at most.
+			if taken := after.TotalAlloc - before.TotalAlloc; taken > 300<<20 {
+				t.Errorf("%d MiB were taken", taken>>20)
+			}
+		})
+	}
+}
+
 func FuzzReadCIFAR(f *testing.F) {
 	f.Add(cifarFileOf(2, 1, 10), false)
 	f.Add(cifarFileOf(2, 2, 100), true)
@@ -258,7 +297,7 @@ func FuzzUnpackCIFAR(f *testing.F) {
 	f.Add(gzipped([]byte("no tar")))
 	source := cifar10()
 	f.Fuzz(func(t *testing.T, archive []byte) {
-		all, err := source.unpack(bytes.NewReader(archive), source.files[Test])
+		all, err := source.unpack(bytes.NewReader(archive), int64(len(archive)), source.files[Test])
 		if err != nil {
 			checkError(t, err)
 		} else if len(all) != 1 || len(all[0].labels) == 0 {

@@ -153,21 +153,28 @@ func (s cifarSource) readArchive(archive string, files []cifarFile) ([]*cifarRec
 		return nil, fmt.Errorf("datasets: %w", err)
 	}
 	defer file.Close()
-	all, err := s.unpack(file, files)
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("datasets: %w", err)
+	}
+	all, err := s.unpack(file, info.Size(), files)
 	if err != nil {
 		return nil, fmt.Errorf("datasets: %q is damaged: %w", archive, err)
 	}
 	return all, nil
 }
 
-func (s cifarSource) unpack(archive io.Reader, files []cifarFile) ([]*cifarRecords, error) {
+// unpack reads the files out of an archive of size bytes. Nothing is written to the disk, so that names
+// and links in it lead nowhere.
+func (s cifarSource) unpack(archive io.Reader, size int64, files []cifarFile) ([]*cifarRecords, error) {
 	unzipped, err := gzip.NewReader(archive)
 	if err != nil {
 		return nil, readError(err, 0)
 	}
 	defer unzipped.Close()
 	// A small archive could unpack to no end; this is as much as both splits may have.
-	entries := tar.NewReader(io.LimitReader(unzipped, 2*cifarMost*int64(s.labelBytes+cifarPixels)))
+	most := min(2*cifarMost*int64(s.labelBytes+cifarPixels), inflated(size))
+	entries := tar.NewReader(io.LimitReader(unzipped, most))
 	all := make([]*cifarRecords, len(files))
 	for left := len(files); left > 0; {
 		entry, err := entries.Next()
@@ -179,7 +186,7 @@ func (s cifarSource) unpack(archive io.Reader, files []cifarFile) ([]*cifarRecor
 			}
 		}
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, errors.New("it is truncated")
+			return nil, fmt.Errorf("it is truncated, or unpacks to more than %d bytes", most)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("not a gzipped tar archive (%w)", err)

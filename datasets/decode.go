@@ -2,6 +2,7 @@ package datasets
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"image"
@@ -57,6 +58,14 @@ func decode(file io.ReadSeeker) (image.Image, error) {
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
+	if format == "jpeg" {
+		if err := checkScans(file); err != nil {
+			return nil, err
+		}
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+	}
 	picture, _, err := image.Decode(bufio.NewReader(file))
 	if err != nil {
 		return nil, err
@@ -97,6 +106,30 @@ func checkHeader(file io.Reader) (format string, err error) {
 			config.Width, config.Height, maxPixels/1_000_000)
 	}
 	return format, nil
+}
+
+// maxScans is the most scans of a JPEG; progressive ones have about ten. Each goes over the whole picture
+// and may take but a few bytes, so that a small file could keep a processor busy for hours.
+const maxScans = 200
+
+// checkScans counts the markers that begin a scan. In the data of a picture they cannot stand.
+func checkScans(file io.Reader) error {
+	begin, scans := []byte{0xff, 0xda}, 0
+	buffer := make([]byte, 1, 1<<16) // the last byte of the piece before
+	for {
+		n, err := file.Read(buffer[1:cap(buffer)])
+		piece := buffer[:1+n]
+		scans += bytes.Count(piece, begin)
+		buffer[0] = piece[n]
+		switch {
+		case scans > maxScans:
+			return fmt.Errorf("a JPEG of more than %d scans: save it again", maxScans)
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
 }
 
 // animated reports whether a file begins as an animated WebP: an extended header whose flags say so.

@@ -131,10 +131,30 @@ func TestDecodeImageErrors(t *testing.T) {
 	})
 }
 
+// TestManyScans: a JPEG whose scans go over the picture again and again is refused.
+func TestManyScans(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("testdata", "narrow.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.LastIndex(content, []byte{0xff, 0xda})
+	scan := bytes.TrimSuffix(content[at:], []byte{0xff, 0xd9})
+	for scans, refused := range map[int]bool{maxScans: false, maxScans + 1: true} {
+		many := append(bytes.Clone(content[:at]), bytes.Repeat(scan, scans)...)
+		err := checkScans(bytes.NewReader(many))
+		if (err != nil) != refused {
+			t.Errorf("%d scans: %v", scans, err)
+		}
+		if _, err := decode(bytes.NewReader(many)); refused && (err == nil || !strings.Contains(err.Error(), "scans")) {
+			t.Errorf("%d scans are decoded: %v", scans, err)
+		}
+	}
+}
+
 // FuzzDecodeImage feeds damaged files: no panic, no picture above the limits, and the size that the
 // header says.
 func FuzzDecodeImage(f *testing.F) {
-	for _, name := range []string{"narrow.jpg", "grey.jpg", "alpha.webp", "lossless.webp", "palette.png"} {
+	for _, name := range []string{"narrow.jpg", "grey.jpg", "420progressive.jpg", "cmyk.jpg", "alpha.webp", "lossy.webp", "lossless.webp", "palette.png", "bits.png", "greyalpha.png"} {
 		content, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			f.Fatal(err)

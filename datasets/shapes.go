@@ -16,6 +16,10 @@ func Shapes(n, size int, seed uint64) (*Images, error) {
 	case size < minShapeSize:
 		return nil, fmt.Errorf("datasets: size of shapes \"%d\" is too small: take %d or more pixels", size, minShapeSize)
 	}
+	const mostBytes = 1 << 34
+	if float64(n)*3*float64(size)*float64(size) > mostBytes {
+		return nil, fmt.Errorf("datasets: \"%d\" shapes of \"%d\" pixels on a side are over %d GiB: take fewer", n, size, mostBytes>>30)
+	}
 	data := &Images{
 		Name: "shapes", Split: Train,
 		Classes: []string{"disc", "square", "triangle", "cross"},

@@ -135,6 +135,16 @@ func TestRefusals(t *testing.T) {
 	notANumber := changed("nan.safetensors", "norm.bias", func(t *tensors.Tensor) *tensors.Tensor {
 		return tensors.FromScalarAndDimensions(float32(math.NaN()), t.Shape().Dimensions...)
 	})
+	stepInput := func(name string, batch, tokens int) string {
+		path := filepath.Join(dir, name)
+		must(t, weights.Write(path, &weights.File{Tensors: map[string]*tensors.Tensor{
+			"x":    tensors.FromScalarAndDimensions(float32(1), batch, tokens, 4),
+			"attn": tensors.FromScalarAndDimensions(float32(1), batch, 1, tokens, tokens)}}))
+		return path
+	}
+	step := file("step.json", `{"method":"mctf","r":2}`)
+	noImages := filepath.Join(dir, "no-images.safetensors")
+	must(t, weights.Write(noImages, &weights.File{Tensors: map[string]*tensors.Tensor{"input": tensors.FromScalarAndDimensions(float32(0), 0, 3, 64, 64)}}))
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -162,6 +172,14 @@ func TestRefusals(t *testing.T) {
 		"output unwritable":   {[]string{"predict", "--model", model, "--weights", golden, "--input", golden, "--output", filepath.Join(dir, "gone", "out")}, "cannot be written"},
 		"trace to nowhere":    {[]string{"predict", "--trace", "--model", model, "--weights", golden, "--input", golden}, "--output"},
 		"fuse without x":      {[]string{"fuse", "--config", file("s.json", `{"method":"mctf","r":4}`), "--input", golden, "--output", out}, "tensor x is missing"},
+		"no tokens":           {[]string{"fuse", "--config", step, "--input", stepInput("none.safetensors", 1, 0), "--output", out}, "nothing to fuse"},
+		"an empty batch":      {[]string{"fuse", "--config", step, "--input", stepInput("batch.safetensors", 0, 12), "--output", out}, "nothing to fuse"},
+		"half a token":        {[]string{"fuse", "--config", file("half.json", `{"method":"mctf","r":1.5}`), "--input", golden, "--output", out}, "no whole number of tokens"},
+		"a negative tau":      {[]string{"flops", "--model", model, "--fusion", "mctf:tau.size=-1"}, "want 0 (off) or above"},
+		"tau is no number":    {[]string{"flops", "--model", model, "--fusion", "mctf:tau.size=NaN"}, "want a number"},
+		"images, empty batch": {[]string{"predict", "--model", model, "--weights", golden, "--input", noImages}, "images are (Float32)[0, 3, 64, 64]"},
+		"an odd size":         {[]string{"flops", "--model", model, "--image-size", "65"}, "images of 65x65 do not divide into patches of 8"},
+		"a huge model":        {[]string{"flops", "--model", file("huge.json", `{"image_size":1048576,"patch_size":1,"dim":48,"depth":4,"heads":3,"classes":10}`)}, "want at most 1048576"},
 		"step with layers":    {[]string{"fuse", "--config", file("l.json", `{"method":"mctf","layers":[1]}`), "--input", golden, "--output", out}, "a single step has no layers"},
 		"step, unknown rule":  {[]string{"fuse", "--config", file("r.json", `{"method":"mctf","protected_rule":"cls"}`), "--input", golden, "--output", out}, `unknown protected_rule "cls"`},
 	} {

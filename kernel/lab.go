@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tokenfuse/kernel/internal/failure"
+	"tokenfuse/kernel/internal/processes"
 	"tokenfuse/kernel/internal/provision"
 )
 
@@ -105,10 +106,17 @@ func (s labServer) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	// Whatever ends this program, its kernels, their cells and language servers end with it.
+	family, err := processes.New()
+	if err != nil {
+		return failure.Work("no temporary folder: %w", err)
+	}
+	defer family.Close()
 	cmd := exec.CommandContext(ctx, s.machine.JupyterProgram("jupyter-lab"), s.arguments(notebooks)...)
 	cmd.Dir = notebooks
 	// The token travels in the environment, since other users can read arguments.
-	cmd.Env = append(os.Environ(), "JUPYTER_TOKEN="+s.token, configPath(config))
+	cmd.Env = append(family.Environ(os.Environ()), "JUPYTER_TOKEN="+s.token, configPath(config),
+		"JUPYTER_RUNTIME_DIR="+filepath.Join(family.Folder, "runtime")) // of connection files and their keys
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	// In a group of its own, so that Ctrl-C reaches this program alone, which then ends the server in
 	// good order; the server itself would ask whether it is meant.

@@ -37,6 +37,7 @@ func TestRunRefuses(t *testing.T) {
 		{"unwritable folder", []string{"-o", "/proc/out.ipynb", succeeds}, `output folder "/proc" cannot be written`},
 		{"timeout", []string{"--timeout", "soon", succeeds}, `"soon"`},
 		{"negative timeout", []string{"--timeout", "-1s", succeeds}, `--timeout "-1s" is negative`},
+		{"output without a number", []string{"--max-output", "much", succeeds}, "want a number of bytes, such as 500KiB, 64MiB or 1GiB"},
 		{"unknown flag", []string{"--fast", succeeds}, "--fast"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

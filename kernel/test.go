@@ -27,11 +27,12 @@ func newTestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "Run every test of the project, the notebooks included",
-		Long: `Sets up what is missing, then runs go vet, staticcheck and go test on all packages, and executes every
+		Long: `Sets up what is missing, then runs go vet, staticcheck, go test and each benchmark once on all packages,
+tests of use by many goroutines under the race detector, each fuzz test for some seconds, and executes every
 notebook of notebooks/ into a temporary folder. Each of them runs whatever became of the others.
 
-With --short, tests leave out what takes long, and a notebook runs with the parameters that its
-metadata give under tokenfuse.short_parameters, as {"name": value}.`,
+With --short, tests leave out what takes long, nothing is fuzzed or watched for races, and a notebook runs
+with the parameters that its metadata give under tokenfuse.short_parameters, as {"name": value}.`,
 		Example: `  go run ./kernel test
   go run ./kernel test --short`,
 		Args: cobra.NoArgs,
@@ -76,13 +77,14 @@ func (s *testSuite) run(ctx context.Context) error {
 		flags = append(flags, "-short")
 	}
 	goTest := append(append([]string{"test"}, flags...), "./...")
-	checks := []struct {
-		name string
-		run  func() error
-	}{
+	checks := []check{
 		{"go vet ./...", func() error { return s.command(ctx, s.stdout, "go", "vet", "./...") }},
 		{"staticcheck ./...", func() error { return s.command(ctx, s.stdout, s.machine.Tool("staticcheck"), "./...") }},
 		{"go " + strings.Join(goTest, " "), func() error { return s.goTest(ctx, goTest) }},
+		{"benchmarks", func() error { return s.command(ctx, io.Discard, "go", smokeRun...) }},
+	}
+	if !s.short {
+		checks = append(checks, s.hostile(ctx)...)
 	}
 	for _, check := range checks {
 		if err := s.check(ctx, check.name, check.run); err != nil {
@@ -103,6 +105,15 @@ func (s *testSuite) run(ctx context.Context) error {
 		return failure.Work("%d of %d checks failed: %s", len(s.failed), len(s.failed)+s.passed, strings.Join(s.failed, "; "))
 	}
 	return nil
+}
+
+// smokeRun executes each benchmark once, at a small size: that they work is tested, not how long they take.
+var smokeRun = []string{"test", "-short", "-run", "^$", "-bench", ".", "-benchtime", "1x", "./..."}
+
+// check is one of the suite's checks.
+type check struct {
+	name string
+	run  func() error
 }
 
 // check runs one check and notes how it went; its error is not nil only when ctx ended.

@@ -117,7 +117,7 @@ func (a *ablation) figure() *Figure {
 	p.Y.Tick.Marker = plot.ConstantTicks(a.ticks())
 	p.Y.Tick.LineStyle.Color, p.Y.LineStyle.Color = color.Transparent, color.Transparent
 	figure.layout = stays
-	perLine := max(21, 9*vg.Length(len(a.amounts))+5)
+	perLine := max(21, 11*vg.Length(len(a.amounts))+5)
 	figure.Height = perLine*vg.Length(len(a.lines)) + 44 + legendHeight(figure.legend, figure.Width-2*margin)
 	figure.Alt = a.describe()
 	return figure

@@ -202,8 +202,16 @@ func padAxis(axis *plot.Axis, least float64) {
 func describe(rows []result.Row, lines []line, x axis) string {
 	accuracyLow, accuracyHigh := spanOf(rows, func(r result.Row) float64 { return 100 * r.AccuracyTop1 })
 	low, high := spanOf(rows, x.of)
-	return fmt.Sprintf("Top-1 accuracy over %s of %s: %d points, %.1f%% to %.1f%%, %.3g to %.3g %s",
-		x.unit, strings.Join(namesOf(lines), ", "), len(settingsOf(rows)), accuracyLow, accuracyHigh, low, high, x.unit)
+	return fmt.Sprintf("Top-1 accuracy over %s of %s: %d points, %.1f%% to %.1f%%, %s to %s %s",
+		x.unit, strings.Join(namesOf(lines), ", "), len(settingsOf(rows)), accuracyLow, accuracyHigh, short(low), short(high), x.unit)
+}
+
+// short writes a number with three digits, or whole.
+func short(value float64) string {
+	if value >= 1000 {
+		return fmt.Sprintf("%.0f", value)
+	}
+	return fmt.Sprintf("%.3g", value)
 }
 
 // spanOf returns the least and the greatest of a number of the rows.

@@ -8,11 +8,14 @@ import (
 	"image/draw"
 	"image/gif"
 	"image/png"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"gonum.org/v1/plot/vg"
+
+	"tokenfuse/lib/whole"
 )
 
 // Animation is figures one after another, again and again. It shows itself in a notebook by
@@ -108,7 +111,10 @@ func (a *Animation) Save(path string) error {
 	}
 	file, err := encode()
 	if err == nil {
-		err = writeWhole(path, file)
+		err = whole.Write(path, 0o644, func(w io.Writer) error {
+			_, err := w.Write(file)
+			return err
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("plots: cannot save %q: %s", path, strings.TrimPrefix(err.Error(), "plots: "))

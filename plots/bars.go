@@ -35,7 +35,9 @@ type barValues struct{ bars []bar }
 func (v barValues) Plot(c draw.Canvas, p *plot.Plot) {
 	_, y := p.Transforms(&c)
 	for _, b := range v.bars {
-		c.FillText(v.style(p), vg.Point{X: c.Max.X + 5, Y: y(-b.place)}, v.label(b))
+		style := v.style(p)
+		// Digits do not go below the line.
+		c.FillText(style, vg.Point{X: c.Max.X + 5, Y: y(-b.place) + 0.08*style.Font.Size}, v.label(b))
 	}
 }
 

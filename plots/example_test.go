@@ -20,7 +20,7 @@ func ExampleThroughputAccuracy() {
 	}
 	figure.Plot.X.Min = 0
 	fmt.Println(figure)
-	// Output: Top-1 accuracy over images/s of base model, mctf: 2 points, 79.8% to 80.1%, 1.2e+03 to 2.3e+03 images/s
+	// Output: Top-1 accuracy over images/s of base model, mctf: 2 points, 79.8% to 80.1%, 1200 to 2302 images/s
 }
 
 func ExampleAblationBars() {

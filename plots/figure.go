@@ -15,10 +15,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"tokenfuse/lib/whole"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -139,31 +141,15 @@ func (f *Figure) file(extension string) ([]byte, error) {
 func (f *Figure) Save(path string) error {
 	picture, err := f.encode(strings.ToLower(filepath.Ext(path)))
 	if err == nil {
-		err = writeWhole(path, picture)
+		err = whole.Write(path, 0o644, func(w io.Writer) error {
+			_, err := w.Write(picture)
+			return err
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("plots: cannot save %q: %w", path, err)
 	}
 	return nil
-}
-
-func writeWhole(path string, content []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name()) // fails once renamed, as it should
-	_, err = temp.Write(content)
-	if err == nil {
-		err = temp.Chmod(0o644)
-	}
-	if closeErr := temp.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
 }
 
 // encode draws the figure in the format of a file extension.

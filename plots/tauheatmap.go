@@ -164,6 +164,6 @@ func (m *heatMap) Plot(c draw.Canvas, p *plot.Plot) {
 		if needs, has := style.Width(label), field.Size().X-6; needs > has {
 			fits.Font.Size *= max(has, 1) / needs
 		}
-		c.FillText(fits, vg.Point{X: x(col), Y: y(row)}, label)
+		c.FillText(fits, vg.Point{X: x(col), Y: y(row) + 0.08*fits.Font.Size}, label)
 	}
 }

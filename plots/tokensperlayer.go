@@ -3,7 +3,6 @@ package plots
 import (
 	"errors"
 	"fmt"
-	"image/color"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,13 +10,12 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 
 	"tokenfuse/lib/result"
 )
 
 // TokensPerLayer draws how many tokens leave each block, protected ones included: a line for each setting,
-// averaged over its seeds, base models dashed. Blocks count from 0, as the layers of a fusion setting do.
+// averaged over its seeds, those of a method in one colour, base models black. Blocks count from 0, as the layers of a fusion setting do.
 // Rows without tokens are left out.
 func TokensPerLayer(rows []result.Row) (*Figure, error) {
 	var known []result.Row
@@ -36,23 +34,21 @@ func TokensPerLayer(rows []result.Row) (*Figure, error) {
 	var alts []string
 	bases, fused, depth := 0, 0, 0
 	for _, l := range linesOf(known) {
-		for _, s := range l.settings {
+		index := &fused
+		if l.base() {
+			index = &bases
+		}
+		for k, s := range l.settings {
 			name := l.name
 			if len(l.settings) > 1 {
 				name = strings.TrimSpace(name + " " + strength(s[0]))
 			}
 			counts := meanTokens(s)
 			depth = max(depth, len(counts))
-			index := fused
-			if l.base() {
-				index = bases
-				bases++
-			} else {
-				fused++
-			}
-			figure.addTokens(name, counts, index, l.base())
+			figure.addTokens(name, counts, *index, k, l.base())
 			alts = append(alts, fmt.Sprintf("%s %.4g", name, counts[len(counts)-1].Y))
 		}
+		*index++
 	}
 	p.X.Min, p.X.Max = -0.3, float64(depth)-0.7
 	p.X.Tick.Marker = blocks(depth)
@@ -73,12 +69,13 @@ func meanTokens(s setting) plotter.XYs {
 	return counts
 }
 
-func (f *Figure) addTokens(name string, counts plotter.XYs, index int, base bool) {
-	style := draw.LineStyle{Color: colours[index%len(colours)], Width: 1.5}
-	glyph := draw.GlyphStyle{Color: style.Color, Radius: 2.5, Shape: glyphs[index%len(glyphs)]}
-	if base {
-		style = draw.LineStyle{Color: color.NRGBA(ink), Width: 1, Dashes: []vg.Length{3, vg.Length(2 + index)}}
-		glyph = draw.GlyphStyle{Color: style.Color, Radius: 3.5, Shape: star{}}
+// addTokens draws the amount-th setting of a method: its colour and glyph are the method's, its dashes the
+// amount's.
+func (f *Figure) addTokens(name string, counts plotter.XYs, index, amount int, base bool) {
+	style, glyph := lineStyle(index, base)
+	if !base && amount > 0 {
+		gap := vg.Length(amount)
+		style.Dashes = []vg.Length{max(1, 6-2*gap), 1 + gap}
 	}
 	joined := &plotter.Line{XYs: counts, LineStyle: style}
 	scatter := &plotter.Scatter{XYs: counts, GlyphStyle: glyph}

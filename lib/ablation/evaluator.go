@@ -61,6 +61,7 @@ func (e *evaluator) evaluate(ctx context.Context, c Cell, progress func(done, to
 	}
 	if err != nil {
 		row.Samples, row.AccuracyTop1, row.Tokens, row.GMACs = 0, 0, nil, 0
+		row.Foreground = result.Foreground{}
 		row.Correct, row.Groups, row.Error = "", "", accel.FirstLine(err)
 	}
 	row.Seconds = time.Since(began).Seconds()
@@ -93,8 +94,28 @@ func (e *evaluator) measure(ctx context.Context, c Cell, progress func(done, tot
 	if row.Correct, err = result.EncodeAnswers(tally.answers); err != nil {
 		return row, err
 	}
+	if row.Foreground, err = e.foreground(ctx, images, c.Data.Foreground); err != nil {
+		return row, err
+	}
 	row.Tokens, row.GMACs, err = tally.cost()
 	return row, err
+}
+
+// foreground is what the classifier's method makes of the foreground of the first n images, behind the last
+// block; without n it is not measured.
+func (e *evaluator) foreground(ctx context.Context, images datasets.Source, n int) (result.Foreground, error) {
+	if n == 0 {
+		return result.Foreground{}, nil
+	}
+	masked, ok := first(images, n).(Masked)
+	if !ok {
+		return result.Foreground{}, unmasked(images)
+	}
+	layers, err := MeasureForeground(ctx, e.classifier, masked)
+	if err != nil {
+		return result.Foreground{}, err
+	}
+	return layers[len(layers)-1], nil
 }
 
 // imagesKey names the data, and of pictures, which are made to a model's measure, the measure.

@@ -38,7 +38,7 @@ var _ Masked = (*datasets.Cluttered)(nil)
 func (s Study) Foreground(ctx context.Context, methods ...fusion.Method) ([]result.Row, error) {
 	masked, ok := s.Images.(Masked)
 	if !ok {
-		return nil, fmt.Errorf("ablation: the foreground of %s is not known: take datasets.ClutteredFashionMNIST", s.Images.About().Name)
+		return nil, unmasked(s.Images)
 	}
 	rows, err := s.Run(ctx, methods...)
 	if err != nil {
@@ -61,6 +61,10 @@ func (s Study) Foreground(ctx context.Context, methods ...fusion.Method) ([]resu
 		rows[i].Foreground = layers[len(layers)-1]
 	}
 	return rows, nil
+}
+
+func unmasked(images datasets.Source) error {
+	return fmt.Errorf("ablation: the foreground of %s is not known: take datasets.ClutteredFashionMNIST", images.About().Name)
 }
 
 // MeasureForeground traces the images and returns what became of their foreground behind each block,

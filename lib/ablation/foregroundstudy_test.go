@@ -214,3 +214,42 @@ func TestStudyForeground(t *testing.T) {
 		t.Error("no images were measured")
 	}
 }
+
+// TestForegroundInSweep: a sweep's row tells what MeasureForeground does of so many images, and of no more.
+func TestForegroundInSweep(t *testing.T) {
+	m, images := clutteredShapes(t)
+	backend, err := accel.New("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	method := fusion.ToMe{R: 3}
+	classifier, err := m.WithBackend(backend, method)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer classifier.Close()
+	layers, err := MeasureForeground(t.Context(), classifier, images.First(6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := On(images)
+	for _, c := range []struct {
+		n    int
+		want result.Foreground
+	}{{0, result.Foreground{}}, {6, layers[2]}} {
+		data[0].Foreground = c.n
+		cells, err := Grid{Models: []GridModel{{Value: m}}, Methods: Methods(method), Data: data}.Cells()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := newEvaluator(Options{Backend: backend})
+		defer e.close()
+		row, err := e.evaluate(t.Context(), cells[0], func(int, int) {})
+		if err != nil || row.Failed() {
+			t.Fatal(err, row.Error)
+		}
+		if diff := cmp.Diff(c.want, row.Foreground); diff != "" || row.Samples != images.Len() {
+			t.Errorf("of %d images, %d classified: %s", c.n, row.Samples, diff)
+		}
+	}
+}

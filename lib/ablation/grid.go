@@ -122,10 +122,15 @@ func (g Grid) Validate() error {
 			return err
 		}
 	}
-	for i, seed := range g.Seeds {
-		if slices.Contains(g.Seeds[:i], seed) {
+	seen := map[int64]bool{}
+	for _, seed := range g.Seeds {
+		if seen[seed] {
 			return fmt.Errorf("ablation: seed %d is there twice", seed)
 		}
+		seen[seed] = true
+	}
+	if cells := g.count(); cells > mostCells {
+		return fmt.Errorf("ablation: the grid has %.3g cells, want at most %d: divide it", cells, mostCells)
 	}
 	for _, d := range g.Data {
 		if err := d.Validate(); err != nil {
@@ -133,6 +138,26 @@ func (g Grid) Validate() error {
 		}
 	}
 	return nil
+}
+
+// mostCells bounds a grid, of which a few values varied together could ask for all the memory.
+const mostCells = 1_000_000
+
+// count is the number of cells before those that are the same are joined.
+func (g Grid) count() float64 {
+	settings := 0.0
+	for _, m := range g.Methods {
+		targets := g.Targets
+		if m.Targets != nil {
+			targets = m.Targets
+		}
+		product := float64(max(1, len(targets)))
+		for _, values := range m.Vary {
+			product *= float64(len(values))
+		}
+		settings += product
+	}
+	return settings * float64(len(g.Models)) * float64(len(g.Data)) * float64(len(g.seeds()))
 }
 
 func (g Grid) seeds() []int64 {

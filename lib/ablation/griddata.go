@@ -25,6 +25,9 @@ type GridData struct {
 	Split datasets.Split `json:"split,omitempty"`
 	// First, if not 0, takes that many images and no more.
 	First int `json:"first,omitempty"`
+	// Foreground, if not 0, is of how many images, the first, to measure what became of their foreground
+	// too (result.Foreground), where it is known: in cluttered Fashion-MNIST.
+	Foreground int `json:"foreground,omitempty"`
 	// Path is the folder of pictures.
 	Path string `json:"path,omitempty"`
 	// Images, Size and Seed are those of shapes.
@@ -48,7 +51,7 @@ var gridDatasets = map[string][]string{
 	"cifar10":       {"split", "first"},
 	"cifar100":      {"split", "first"},
 
-	"cluttered-fashion-mnist": {"split", "first"},
+	"cluttered-fashion-mnist": {"split", "first", "foreground"},
 	"folder":                  {"split", "first", "path"},
 	"shapes":                  {"first", "images", "size", "seed"},
 }
@@ -63,7 +66,7 @@ func (d GridData) Validate() error {
 	if !ok {
 		return fmt.Errorf("ablation: unknown dataset %q: known are %s", d.Dataset, strings.Join(slices.Sorted(maps.Keys(gridDatasets)), ", "))
 	}
-	for name, set := range map[string]bool{"split": d.Split != "", "path": d.Path != "", "images": d.Images != 0, "size": d.Size != 0, "seed": d.Seed != 0} {
+	for name, set := range map[string]bool{"split": d.Split != "", "path": d.Path != "", "foreground": d.Foreground != 0, "images": d.Images != 0, "size": d.Size != 0, "seed": d.Seed != 0} {
 		if set && !slices.Contains(known, name) {
 			return fmt.Errorf("ablation: dataset %s has no %s: it takes %s", d.Dataset, name, strings.Join(known, ", "))
 		}
@@ -76,6 +79,8 @@ func (d GridData) Validate() error {
 	switch {
 	case d.First < 0:
 		return fmt.Errorf("ablation: first is %d, want a number of images", d.First)
+	case d.Foreground < 0:
+		return fmt.Errorf("ablation: foreground is %d, want a number of images", d.Foreground)
 	case d.Dataset == "folder" && d.Path == "":
 		return fmt.Errorf(`ablation: dataset folder: give its "path"`)
 	case d.Dataset == "shapes" && (d.Images < 1 || d.Size < 1):
@@ -112,7 +117,11 @@ func (d GridData) identity() any {
 	if known, ok := d.Source.(interface{ SHA256() string }); ok {
 		content = known.SHA256()
 	}
-	return map[string]any{"dataset": about.Name, "split": about.Split, "images": d.Source.Len(), "content": content}
+	identity := map[string]any{"dataset": about.Name, "split": about.Split, "images": d.Source.Len(), "content": content}
+	if d.Foreground != 0 {
+		identity["foreground"] = d.Foreground
+	}
+	return identity
 }
 
 func (d GridData) split() datasets.Split {

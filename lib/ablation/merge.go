@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"tokenfuse/lib/result"
+	"tokenfuse/lib/whole"
 )
 
 // expectedFile names, in a store that is a folder, the cells that the sweep is about.
@@ -35,16 +37,11 @@ func (s *Store) Expect(cells []Cell) error {
 	if err != nil {
 		return fmt.Errorf("ablation: %w", err)
 	}
-	temp, err := os.CreateTemp(s.dir, "."+expectedFile+".*")
+	err = whole.Write(filepath.Join(s.dir, expectedFile), 0o644, func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("ablation: store: %w", err)
-	}
-	defer os.Remove(temp.Name()) // fails once renamed, as it should
-	_, err = temp.Write(append(text, '\n'))
-	if err := errors.Join(err, temp.Chmod(0o644), temp.Close()); err != nil {
-		return fmt.Errorf("ablation: store: %w", err)
-	}
-	if err := os.Rename(temp.Name(), filepath.Join(s.dir, expectedFile)); err != nil {
 		return fmt.Errorf("ablation: store: %w", err)
 	}
 	return nil

@@ -77,5 +77,5 @@ func cacheStore() (compilecache.Store, error) {
 		dir = filepath.Join(user, "tokenfuse", "xla")
 	}
 	dir, err := filepath.Abs(dir)
-	return compilecache.Store{Dir: dir, Limit: cacheLimit}, err
+	return compilecache.In(dir, cacheLimit), err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/gomlx/go-xla/pjrt"
 
 	"tokenfuse/lib/accel/internal/compilecache"
+	"tokenfuse/lib/internal/diskcache"
 )
 
 // plugin is a PJRT plugin whose programs go through the compile cache.
@@ -102,7 +103,7 @@ func tokenfuseCompile(number C.int, args *C.PJRT_Client_Compile_Args) *C.PJRT_Er
 	}
 	if p.load(key, args) {
 		cacheCounts.hits.Add(1)
-		p.store.Add(compilecache.Hits)
+		p.store.Add(diskcache.Hits)
 		slog.Debug("accel: compiled before", "key", key)
 		return nil
 	}
@@ -111,7 +112,7 @@ func tokenfuseCompile(number C.int, args *C.PJRT_Client_Compile_Args) *C.PJRT_Er
 	}
 	cacheCounts.misses.Add(1)
 	err = p.save(key, args.executable)
-	p.store.Add(compilecache.Misses)
+	p.store.Add(diskcache.Misses)
 	slog.Debug("accel: compiled", "key", key, "not saved", err)
 	return nil
 }

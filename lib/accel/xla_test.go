@@ -255,9 +255,14 @@ func BenchmarkCompile(b *testing.B) {
 }
 
 // BenchmarkProcess times processes that classify 16 images with DeiT-S under MCTF (r=16), from start
-// to logits: the first, which compiles, and those after it. Best with -benchtime 1x -count 5.
+// to logits: the first, which compiles, and those after it. Best with -benchtime 1x -count 5. With -short the
+// graph is a small one.
 func BenchmarkProcess(b *testing.B) {
 	_, cache := needXLA(b)
+	task := "deit"
+	if testing.Short() {
+		task = "logits"
+	}
 	b.Run("first", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
@@ -265,13 +270,13 @@ func BenchmarkProcess(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.StartTimer()
-			run(b, "deit")
+			run(b, task)
 		}
 	})
-	run(b, "deit")
+	run(b, task)
 	b.Run("second", func(b *testing.B) {
 		for b.Loop() {
-			if got := run(b, "deit"); got.Misses > 0 {
+			if got := run(b, task); got.Misses > 0 {
 				b.Fatalf("%+v", got)
 			}
 		}

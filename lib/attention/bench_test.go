@@ -12,7 +12,7 @@ import (
 )
 
 // BenchmarkSelf is Received and Apply in one layer of DeiT-S, and their gradients: with the map formed
-// once, and in blocks, which each of the two computes for itself.
+// once, and in blocks, which each of the two computes for itself. With -short, of few tokens.
 func BenchmarkSelf(b *testing.B) {
 	const heads, d = 6, 64
 	all, err := backends()
@@ -23,8 +23,13 @@ func BenchmarkSelf(b *testing.B) {
 	gradient := func(s *attention.Self, in []*Node) []*Node {
 		return Gradient(ReduceAllSum(Square(s.Apply(in[2]))), in...)
 	}
+	sizes := []struct{ batch, tokens int }{{16, 197}, {64, 197}, {1, 1025}, {1, 4097}}
+	if testing.Short() {
+		sizes = sizes[:1]
+		sizes[0].batch, sizes[0].tokens = 2, 50
+	}
 	for name, backend := range all {
-		for _, c := range []struct{ batch, tokens int }{{16, 197}, {64, 197}, {1, 1025}, {1, 4097}} {
+		for _, c := range sizes {
 			for what, f := range map[string]func(*attention.Self, []*Node) []*Node{"forward": forward, "gradient": gradient} {
 				for way, mapBytes := range map[string]int{"formed": 1 << 31, "blocks": c.batch * heads * c.tokens} {
 					b.Run(fmt.Sprintf("%s/%dx%d/%s/%s", name, c.batch, c.tokens, what, way), func(b *testing.B) {

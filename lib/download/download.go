@@ -27,8 +27,8 @@ type File struct {
 	// none is published: then the first download writes the checksum of what it got to path.sha256, says
 	// so, and from then on the file must have it.
 	SHA256 string
-	// Patience is how long a server may send nothing before it is given up (what it sent is kept for
-	// the next try); 0 is 30 seconds.
+	// Patience is how long a server may send nothing, or less than 4 KiB, before it is given up (what it
+	// sent is kept for the next try); 0 is 30 seconds.
 	Patience time.Duration
 }
 

@@ -9,8 +9,12 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 )
+
+// trickle is how many bytes a server must send while the patience with it lasts.
+const trickle = 4 << 10
 
 // So often a connection that broke in the midst of the body is taken up again by itself.
 const attempts = 5
@@ -82,7 +86,12 @@ func (t *transfer) complete(ctx context.Context) error {
 func (t *transfer) fetch(ctx context.Context, have int64) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var arrived atomic.Int64 // since the server was last found to be in good health
 	stall := time.AfterFunc(t.Patience, func() {
+		if n := arrived.Load(); n > 0 {
+			cancel(fmt.Errorf("%w: the server sent only %d bytes in %v", errCutOff, n, t.Patience))
+			return
+		}
 		cancel(fmt.Errorf("%w: the server sent nothing for %v", errCutOff, t.Patience))
 	})
 	defer stall.Stop()
@@ -108,7 +117,11 @@ func (t *transfer) fetch(ctx context.Context, have int64) error {
 	t.progress.at(have, t.Size)
 	// One byte more than due is enough to see that a body has no end.
 	body := io.TeeReader(io.LimitReader(response.Body, t.Size-have+1), writerFunc(func(p []byte) {
-		stall.Reset(t.Patience)
+		// A byte now and then is no download.
+		if arrived.Add(int64(len(p))) >= trickle {
+			arrived.Store(0)
+			stall.Reset(t.Patience)
+		}
 		t.progress.add(len(p))
 	}))
 	n, err := io.Copy(file, body)

@@ -119,8 +119,14 @@ func everyLayer(layers []int, depth int) []int {
 	return all
 }
 
+// mostLayers is more than any model has. It bounds what a list of layers may cost.
+const mostLayers = 1024
+
 // validateLayers checks a list of layer numbers against a depth; depth 0 means not known yet.
 func validateLayers(layers []int, depth int) error {
+	if len(layers) > mostLayers {
+		return fmt.Errorf("fusion: %d layers are named, want at most %d", len(layers), mostLayers)
+	}
 	for i, l := range layers {
 		if l < 0 {
 			return fmt.Errorf("fusion: layer %d: layers count from 0", l)

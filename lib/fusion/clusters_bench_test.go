@@ -19,6 +19,9 @@ func BenchmarkATC(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	if testing.Short() {
+		config.ImageSize = vit.ImageSize{Height: 112, Width: 112}
+	}
 	model, err := vit.New(config, 1)
 	if err != nil {
 		b.Fatal(err)
@@ -28,11 +31,11 @@ func BenchmarkATC(b *testing.B) {
 		b.Fatal(err)
 	}
 	const batch = 16
-	pixels := make([]float32, batch*3*224*224)
+	pixels := make([]float32, batch*3*config.ImageSize.Height*config.ImageSize.Width)
 	for i := range pixels {
 		pixels[i] = float32(i*i%1009)/504 - 1
 	}
-	images := tensors.FromFlatDataAndDimensions(pixels, batch, 3, 224, 224)
+	images := tensors.FromFlatDataAndDimensions(pixels, batch, 3, config.ImageSize.Height, config.ImageSize.Width)
 	specs := []string{"none", "tome:r=13", "atc:r=13", "tome:r=0,0,0,59,0,0,41,0,0,29", "atc:keep_rate=0.7",
 		"kmedoids:keep_rate=0.7", "dpcknn:keep_rate=0.7,equal_weight=true"}
 	pass, fastest := make([]func() time.Duration, len(specs)), make([]time.Duration, len(specs))

@@ -30,11 +30,15 @@ func Similarity(tau float64) Criterion {
 
 // Informativeness fuses tokens that receive little attention: i_t = 1 / (attention received by t,
 // mean over heads and queries), as (i_a i_b)^(1/tau) after division by the largest (MCTF eq. 6).
+// Attention counts as at least 1e-30: a softmax may give a token none at all.
 func Informativeness(tau float64) Criterion {
 	return Criterion{Name: "informativeness", Tau: tau, Token: func(e Evidence) *Node {
-		return Reciprocal(e.Received)
+		return Reciprocal(someAttention(e.Received))
 	}}
 }
+
+// someAttention is attention received that can be divided by.
+func someAttention(received *Node) *Node { return MaxScalar(received, 1e-30) }
 
 // Size fuses tokens that stand for few patches: z_t = 1/size, as (z_a z_b)^(1/tau) after division by
 // the largest (MCTF eq. 7). Before the first fusion it has nothing to say.

@@ -193,7 +193,11 @@ func parseMCTF(data []byte) (Method, error) {
 		Criteria: []Criterion{Similarity(tau["similarity"]), Informativeness(tau["informativeness"]), Size(tau["size"])},
 	}
 	m.R, m.RPerLayer = in.R.fields()
-	if err := m.amounts().validate("r", len(in.Layers), 0, math.MaxInt32); err != nil && in.Layers != nil {
+	layers := len(in.Layers)
+	if in.Layers == nil {
+		layers = len(in.R) // compared once the depth is known
+	}
+	if err := m.amounts().validate("r", layers, 0, math.MaxInt32); err != nil {
 		return nil, err
 	}
 	return m, m.validate(0)

@@ -172,7 +172,9 @@ func SpecJSON(spec string) ([]byte, error) {
 		if key == "" || value == "" {
 			return nil, fmt.Errorf("fusion: %q in %q: write METHOD:field=value,field=value, as in mctf:r=16,layers=1-11", part, spec)
 		}
-		lists[key] = append(lists[key], values(value)...)
+		if lists[key] = append(lists[key], values(value)...); len(lists[key]) > mostLayers {
+			return nil, fmt.Errorf("fusion: %s has more than %d values in a SPEC of %d characters", key, mostLayers, len(spec))
+		}
 	}
 	for key, list := range lists {
 		var value any = list
@@ -209,8 +211,7 @@ func values(text string) []any {
 	if low, high, ok := strings.Cut(text, "-"); ok {
 		from, err1 := strconv.Atoi(low)
 		to, err2 := strconv.Atoi(high)
-		const longest = 10000
-		if err1 == nil && err2 == nil && from <= to && to-from < longest {
+		if err1 == nil && err2 == nil && from <= to && to-from <= mostLayers {
 			var all []any
 			for i := from; i <= to; i++ {
 				all = append(all, i)

@@ -2,6 +2,8 @@ package fusion_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -113,6 +115,11 @@ func TestParseErrors(t *testing.T) {
 		"brackets":           {"evit:keep_rate=[0.7,0.6]", "a SPEC has lists without brackets"},
 		"backwards":          {"mctf:layers=3-1", "the range 3-1 in \"mctf:layers=3-1\" runs backwards: write 1-3"},
 		"half a token":       {"mctf:r=1.5,layers=1", "r is 1.5, which is no whole number of tokens"},
+		"half, in all":       {"mctf:r=1.5", "r is 1.5, which is no whole number of tokens"},
+		"negative, in all":   {"mctf:r=-1", "r is -1, want 0"},
+		"too many layers":    {"mctf:layers=0-1024", "more than 1024 values"},
+		"range upon range":   {"mctf:layers=" + strings.Repeat("0-1000,", 100), "more than 1024 values"},
+		"a range too long":   {"mctf:layers=0-9999", "layers is a string"},
 		"too many tokens":    {"mctf:r=3e9,layers=1", "want 0 to 2147483647"},
 		"a word for r":       {"mctf:r=x", "in a SPEC 0.7,0.6"},
 		"a number for tau":   {"mctf:tau=3", "tau.size=40"},
@@ -181,6 +188,8 @@ func TestStep(t *testing.T) {
 		"tome":                          {"tome:r=8", 0, 197, 1, 189},
 		"tome, half at most":            {"tome:r=20", 0, 27, 2, 15},
 		"tome has no floor":             {"tome:r=4", 3, 6, 1, 4},
+		"tome takes what it can":        {fmt.Sprintf("tome:r=%d", math.MaxInt64), 0, 197, 1, 99},
+		"tofu takes what it can":        {fmt.Sprintf("tofu:r=%d", math.MaxInt64), 0, 197, 1, 99},
 		"tome falls":                    {"tome:r.r=6,r.inflection=-1", 0, 197, 1, 185},
 		"tome falls to nothing":         {"tome:r.r=6,r.inflection=-1", 3, 197, 1, 197},
 		"evit keeps, and one more":      {"evit:keep_rate=0.7,layers=1", 1, 65, 1, 47},

@@ -15,12 +15,12 @@ type Pooling struct {
 	Pool func(a *Assignment, x *Node) *Node
 }
 
-// PoolAttention weighs by attention received times size (MCTF, arXiv 2403.10030, eq. 9).
+// PoolAttention weighs by attention received, at least 1e-30, times size (MCTF, arXiv 2403.10030, eq. 9).
 func PoolAttention() Pooling {
 	return Pooling{Name: "attention", Weight: func(e Evidence) *Node {
 		size := Squeeze(e.sizes(), -1)
 		largest := ReduceAndKeep(size, ReduceMax, -1)
-		return Mul(e.Received, Div(size, BroadcastToShape(largest, size.Shape())))
+		return Mul(someAttention(e.Received), Div(size, BroadcastToShape(largest, size.Shape())))
 	}}
 }
 

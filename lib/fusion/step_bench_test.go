@@ -12,11 +12,15 @@ import (
 )
 
 // BenchmarkStep: one fusion step alone, on 16 images' tokens of DeiT-S as they enter its first blocks:
-// who fuses with whom, the fused tokens and their sizes. Tokens and attention map are on the device.
+// who fuses with whom, the fused tokens and their sizes. Tokens and attention map are on the device. With
+// -short there are few.
 //
 //	go test ./lib/fusion -run '^$' -bench BenchmarkStep
 func BenchmarkStep(b *testing.B) {
-	const batch, tokens, dim, heads = 16, 197, 384, 6
+	batch, tokens, dim, heads := 16, 197, 384, 6
+	if testing.Short() {
+		batch, tokens, dim = 2, 50, 48
+	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	random := func(dims ...int) *tensors.Tensor {
 		n := 1

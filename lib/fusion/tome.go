@@ -45,7 +45,7 @@ func (m ToMe) schedule(depth int) []int {
 		if depth > 1 {
 			step = (most - least) / float64(depth-1)
 		}
-		plan[i] = int(least + step*float64(i))
+		plan[i] = int(min(least+step*float64(i), math.MaxInt32)) // more than any layer has
 	}
 	return plan
 }

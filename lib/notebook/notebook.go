@@ -1,7 +1,7 @@
 // Package notebook is what a cell sees: Must ends a cell with one clear line, Show shows figures,
 // images, tables of result rows and anything else, Progress reports long work without filling the
-// output. The same calls work in a terminal, in plain text. It imports neither models nor the plot
-// library, since a cell is built anew each time it runs.
+// output, Keep holds results over cells and restarts. The same calls work in a terminal, in plain text.
+// It imports neither models nor the plot library, since a cell is built anew each time it runs.
 //
 //	rows := notebook.Must(result.ReadFile("sweep.jsonl"))
 //	notebook.Show(notebook.Must(plots.FLOPsAccuracy(rows)), rows)

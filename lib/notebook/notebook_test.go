@@ -164,6 +164,25 @@ func TestTableHTML(t *testing.T) {
 	}
 }
 
+// TestLongTableScrolls: 20 rows are shown as a whole, 21 in a region of their own that keyboards reach.
+func TestLongTableScrolls(t *testing.T) {
+	for rows, scrolls := range map[int]bool{0: false, shortRows: false, shortRows + 1: true, 5000: true} {
+		laid := table{header: []string{"layer", "tokens"}}
+		for i := range rows {
+			laid.rows = append(laid.rows, []string{fmt.Sprint(i), "50"})
+		}
+		shown := laid.render()
+		for _, part := range []string{"<div", "max-height", "overflow: auto", `tabindex="0"`, fmt.Sprintf(`aria-label="table of %d rows"`, rows), "position: sticky", "</div>"} {
+			if strings.Contains(shown.html, part) != scrolls {
+				t.Errorf("%d rows: %s is there: %v", rows, part, !scrolls)
+			}
+		}
+		if got := strings.Count(shown.html, "<tr>"); got != rows+1 {
+			t.Errorf("%d rows and a header are %d", rows, got)
+		}
+	}
+}
+
 func TestIsNumeric(t *testing.T) {
 	for name, c := range map[string]struct {
 		cells []string
@@ -281,6 +300,8 @@ func TestMain(m *testing.M) {
 		fmt.Println("before")
 		Must(3, errors.Join(errors.New("fusion: unknown method \"tme\""), errors.New("did you mean \"tome\"?")))
 		fmt.Println("after")
+	case "keeps":
+		keeps()
 	case "works":
 		fmt.Println(Must(3, nil))
 		Check(nil)

@@ -73,6 +73,8 @@ func render(value any) (content, error) {
 		return rowTable(v).render(), nil
 	case result.Row:
 		return rowTable([]result.Row{v}).render(), nil
+	case []KeptValue:
+		return keptTable(v).render(), nil
 	case table:
 		return v.render(), nil
 	case markdown:

@@ -38,7 +38,19 @@ func (t table) render() content {
 	for _, row := range t.rows {
 		writer.AppendRow(cells(row))
 	}
-	return content{text: writer.Render(), html: alignByStyle.Replace(writer.RenderHTML())}
+	return content{text: writer.Render(), html: t.scrolling(alignByStyle.Replace(writer.RenderHTML()))}
+}
+
+// shortRows is how many rows a table may have and still be shown as a whole.
+const shortRows = 20
+
+// scrolling lets a long table scroll within its output, by keyboard too, under a header that stays.
+func (t table) scrolling(html string) string {
+	if len(t.rows) <= shortRows {
+		return html
+	}
+	html = strings.Replace(html, "<thead>", `<thead style="position: sticky; top: 0; background: var(--jp-layout-color0, Canvas)">`, 1)
+	return fmt.Sprintf(`<div style="max-height: 32em; overflow: auto" tabindex="0" role="region" aria-label="table of %d rows">%s</div>`, len(t.rows), html)
 }
 
 // alignByStyle lets alignment win over Jupyter's style sheet, which sets every cell flush right. Text

@@ -79,6 +79,9 @@ func (r Row) ImageGroups() ([]int, error) {
 	refuse := func(err error) error {
 		return fmt.Errorf("result: %s under %s: groups do not name one for each of %d samples: %w", r.Model, r.Method, r.Samples, err)
 	}
+	if r.Samples > MostAnswers {
+		return nil, refuse(fmt.Errorf("a row keeps them of at most %d", MostAnswers))
+	}
 	packed, err := base64.StdEncoding.DecodeString(r.Groups)
 	if err != nil {
 		return nil, refuse(err)
@@ -88,7 +91,7 @@ func (r Row) ImageGroups() ([]int, error) {
 	if err != nil {
 		return nil, refuse(err)
 	}
-	groups := make([]int, 0, r.Samples)
+	groups := make([]int, 0, min(r.Samples, len(varints)))
 	last := int64(0)
 	for len(varints) > 0 && len(groups) < r.Samples {
 		difference, n := binary.Varint(varints)

@@ -9,8 +9,9 @@ import (
 	"io"
 	"iter"
 	"os"
-	"path/filepath"
 	"strings"
+
+	"tokenfuse/lib/whole"
 )
 
 // maxLine bounds one row; rows take a few hundred bytes.
@@ -108,17 +109,12 @@ func WriteFile(path string, rows []Row) error {
 	if err := Write(&lines, rows...); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	err := whole.Write(path, 0o644, func(w io.Writer) error {
+		_, err := w.Write(lines.Bytes())
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("result: %w", err)
-	}
-	defer os.Remove(temp.Name()) // fails once renamed, as it should
-	_, writeErr := temp.Write(lines.Bytes())
-	if err := errors.Join(writeErr, temp.Chmod(0o644), temp.Close()); err != nil {
 		return fmt.Errorf("result: %s: %s", path, oneLine(err))
-	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		return fmt.Errorf("result: %w", err)
 	}
 	return nil
 }

@@ -212,10 +212,30 @@ func TestPareto(t *testing.T) {
 	})
 }
 
+// decoded unpacks what a row keeps packed.
+func decoded(r Row) [2]error {
+	_, answers := r.Answers()
+	_, groups := r.ImageGroups()
+	return [2]error{answers, groups}
+}
+
+// TestImageGroupsClaims: a row that claims more samples than any row keeps is refused before memory is
+// taken for them.
+func TestImageGroupsClaims(t *testing.T) {
+	for _, samples := range []int{MostAnswers + 1, 1 << 40, math.MaxInt} {
+		row := Row{Model: "m", Method: None, Samples: samples, Sweep: Sweep{Groups: "YmBgAAAAAP//"}}
+		if _, err := row.ImageGroups(); err == nil || !strings.Contains(err.Error(), "at most 2000000") {
+			t.Errorf("%d samples: %v does not say the bound", samples, err)
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"model":"m","method":"mctf","fusion":{"r":[1,2],"tau":{"size":4e1}},"gmacs":1.5,"accuracy_top1":0.5,"tokens":[3]}`))
 	f.Add([]byte("{\"model\":\"m\",\"method\":\"none\"}\n\n{\"model\":\"<\",\"method\":\"\\u2028\"}\n"))
 	f.Add([]byte(`{"fusion":null}`))
+	f.Add([]byte(`{"model":"m","method":"none","samples":9,"correct":"/wE=","groups":"YmBgAAAAAP//"}`))
+	f.Add([]byte(`{"model":"m","method":"none","samples":4611686018427387904,"correct":"/wE=","groups":"YmBgAAAAAP//"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var written, again bytes.Buffer
 		var rows []Row
@@ -227,6 +247,11 @@ func FuzzRead(f *testing.F) {
 				return
 			}
 			rows = append(rows, row)
+			for _, err := range decoded(row) {
+				if err != nil && strings.ContainsRune(err.Error(), '\n') {
+					t.Errorf("an error of several lines: %v", err)
+				}
+			}
 		}
 		Series(rows)
 		if err := Write(&written, rows...); err != nil {

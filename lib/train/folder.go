@@ -113,7 +113,7 @@ func (f *folder) resume(m *vit.Model) (step int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if step, err = strconv.Atoi(file.Metadata["step"]); err != nil {
+	if step, err = strconv.Atoi(file.Metadata["step"]); err != nil || step < 0 {
 		return 0, fmt.Errorf("train: %s does not say its step: remove it to start over", f.checkpoint())
 	}
 	order := strings.Fields(file.Metadata["order"])

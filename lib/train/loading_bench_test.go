@@ -52,7 +52,8 @@ func photos(b *testing.B, n int) *datasets.Pictures {
 
 // BenchmarkLoading trains from JPEG files in ImageNet's layout with all of DeiT's augmentation, loaded
 // ahead as in every run, and reports the images of a second, and for which part of the time a step had
-// to wait for its images. Where loading is no limit that is next to nothing:
+// to wait for its images. Where loading is no limit that is next to nothing (with -short, which trains 2
+// blocks, it may be):
 //
 //	go test -run - -bench Loading -benchtime 6x ./lib/train
 //
@@ -78,6 +79,9 @@ func BenchmarkLoading(b *testing.B) {
 				b.Fatal(err)
 			}
 			config.Classes = 4
+			if testing.Short() {
+				config.Depth = 2
+			}
 			m, err := vit.New(config, 1)
 			if err != nil {
 				b.Fatal(err)

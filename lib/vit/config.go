@@ -60,8 +60,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("vit: images of %s do not divide into patches of %d", c.ImageSize, c.PatchSize)
 	case c.Dim%c.Heads != 0:
 		return fmt.Errorf("vit: dim %d does not divide into %d heads", c.Dim, c.Heads)
-	case !(c.MLPRatio > 0) || c.Hidden() < 1:
-		return fmt.Errorf("vit: mlp_ratio is %v, want above 0", c.MLPRatio)
+	case !(c.MLPRatio > 0 && c.MLPRatio <= most) || c.Hidden() < 1:
+		return fmt.Errorf("vit: mlp_ratio is %v, want above 0 and at most %d", c.MLPRatio, most)
 	case !(c.NormEpsilon >= 0 && c.NormEpsilon < 1):
 		return fmt.Errorf("vit: norm_epsilon is %v, want above 0 and below 1 (0: 1e-6)", c.NormEpsilon)
 	case !(c.ResidualScale >= 0 && c.ResidualScale < most):
@@ -81,7 +81,34 @@ func (c Config) Validate() error {
 	if err != nil {
 		return err
 	}
-	return stem.validate()
+	if err := stem.validate(); err != nil {
+		return err
+	}
+	return c.validateSize()
+}
+
+// validateSize reports a model larger than any, of which a few bytes of CONFIG.json could ask for all the
+// memory.
+func (c Config) validateSize() error {
+	const mostTokens, mostDepth, mostWeights = 1 << 20, 1 << 10, 1 << 35
+	if c.Depth > mostDepth {
+		return fmt.Errorf("vit: depth is %d, want at most %d", c.Depth, mostDepth)
+	}
+	if tokens := c.Tokens(); tokens > mostTokens { // a grid of 2^20 by 2^20 at most
+		return fmt.Errorf("vit: images of %s in patches of %d are %d tokens, want at most %d", c.ImageSize, c.PatchSize, tokens, mostTokens)
+	}
+	weights := 0.0
+	for _, dims := range c.Parameters() {
+		count := 1.0
+		for _, d := range dims {
+			count *= float64(d)
+		}
+		weights += count
+	}
+	if weights > mostWeights {
+		return fmt.Errorf("vit: a model of %.3g weights, want at most %.3g", weights, float64(mostWeights))
+	}
+	return nil
 }
 
 // Grid returns the rows and columns of patches.

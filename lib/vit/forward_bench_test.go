@@ -12,7 +12,7 @@ import (
 )
 
 // BenchmarkForward: DeiT-T, 4 images from memory to logits in memory, without and with MCTF. The whole
-// table, with the machine described, is made by `go run ./kernel bench`.
+// table, with the machine described, is made by `go run ./kernel bench`. With -short, 2 of its blocks.
 //
 //	go test ./lib/vit -run '^$' -bench BenchmarkForward
 func BenchmarkForward(b *testing.B) {
@@ -20,6 +20,9 @@ func BenchmarkForward(b *testing.B) {
 	config, err := vit.ConfigOf("deit_tiny_patch16_224")
 	if err != nil {
 		b.Fatal(err)
+	}
+	if testing.Short() {
+		config.Depth = 2
 	}
 	pixels := make([]float32, batch*3*224*224)
 	for i := range pixels {

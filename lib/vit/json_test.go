@@ -54,6 +54,10 @@ func TestConfigRefusals(t *testing.T) {
 		"unknown dtype":              {`,"dtype":"half"`, `unknown dtype "half": known are float32, bfloat16, float16`},
 		"negative epsilon":           {`,"norm_epsilon":-1`, `norm_epsilon is -1`},
 		"negative scale":             {`,"residual_scale":-2`, `residual_scale is -2`},
+		"a depth of a million":       {`,"depth":1000000`, `depth is 1000000, want at most 1024`},
+		"a trillion tokens":          {`,"image_size":1048576,"patch_size":1`, `are 1099511627777 tokens, want at most 1048576`},
+		"more weights than any":      {`,"dim":1048575,"heads":1`, `weights, want at most`},
+		"an MLP beyond counting":     {`,"mlp_ratio":1e300`, `mlp_ratio is 1e+300`},
 		"negative stem":              {`,"stem_dim":-1`, `stem_dim is -1`},
 	} {
 		t.Run(name, func(t *testing.T) {

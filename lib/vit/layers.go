@@ -42,10 +42,22 @@ func (l layers) affine(x, weight, bias *Node) *Node {
 	rows := x.Shape().Size() / in
 	y := l.dtype.product(Reshape(x, rows, in), weight, 1, 1)
 	if bias != nil {
-		y = Add(y, BroadcastToShape(ExpandLeftToRank(bias, 2), y.Shape()))
+		y = Add(y, repeat(bias, rows))
 	}
 	dims := append(slices.Clone(x.Shape().Dimensions[:x.Rank()-1]), out)
 	return Reshape(y, dims...)
+}
+
+// repeat is x [...] n times, [n, ...]: a bias for each token, a position embedding for each image.
+//
+// It is a product with ones, not a broadcast, for its gradient's sake: the sum over n is then a product too,
+// which reads a finished matrix. A plain sum XLA's CPU compiler fuses with all that leads to it: the sum of what
+// flows back along the residual stream from every later block, computed anew, column by column, for each
+// bias. Half of a training step went there, and the more the deeper the model. Forward it compiles to the
+// broadcast it is.
+func repeat(x *Node, n int) *Node {
+	flat := Dot(Ones(x.Graph(), shapes.Make(x.DType(), n, 1)), Reshape(x, 1, x.Shape().Size())).Product()
+	return Reshape(flat, append([]int{n}, x.Shape().Dimensions...)...)
 }
 
 // norm is layer norm over the last axis.

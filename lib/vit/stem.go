@@ -64,7 +64,7 @@ func (l layers) embed(images *Node, c Config) *Node {
 		panic(err)
 	}
 	batch := images.Shape().Dimensions[0]
-	prefix := func(name string) *Node { return BroadcastToDims(l.value(name, 1, 1, c.Dim), batch, 1, c.Dim) }
+	prefix := func(name string) *Node { return Reshape(repeat(l.value(name, 1, 1, c.Dim), batch), batch, 1, c.Dim) }
 	var parts []*Node
 	if !c.NoClassToken {
 		parts = append(parts, prefix("cls_token"))
@@ -76,7 +76,7 @@ func (l layers) embed(images *Node, c Config) *Node {
 	if len(parts) > 0 {
 		x = Concatenate(append(parts, x), 1)
 	}
-	return Add(x, BroadcastToShape(l.value("pos_embed", 1, c.Tokens(), c.Dim), x.Shape()))
+	return Add(x, Reshape(repeat(l.value("pos_embed", 1, c.Tokens(), c.Dim), batch), x.Shape().Dimensions...))
 }
 
 // normMACs is a norm of so many elements, 5 for each as fvcore counts it.

@@ -2,11 +2,12 @@ package weights
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
+
+	"tokenfuse/lib/whole"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -51,43 +52,53 @@ func decodeSafetensors(data []byte) (*File, error) {
 
 // Write writes tensors of the types that Read returns to a safetensors file, whole or not at all.
 func Write(path string, f *File) (err error) {
+	views, err := viewsOf(f)
+	if err != nil {
+		return err
+	}
+	err = whole.Write(path, 0o644, func(w io.Writer) error { return safetensors.SerializeToWriter(views, f.Metadata, w) })
+	if err != nil {
+		return fmt.Errorf("weights: %s: %w", path, err)
+	}
+	return nil
+}
+
+// MarshalBinary returns the bytes of the file that Write writes; the same tensors give the same bytes.
+func (f *File) MarshalBinary() ([]byte, error) {
+	views, err := viewsOf(f)
+	if err != nil {
+		return nil, err
+	}
+	data, err := safetensors.Serialize(views, f.Metadata)
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	return data, nil
+}
+
+// UnmarshalBinary takes the content of a safetensors file.
+func (f *File) UnmarshalBinary(data []byte) error {
+	if !likeSafetensors(data) {
+		return errors.New("weights: not a safetensors file")
+	}
+	read, err := decodeSafetensors(data)
+	if err != nil {
+		return fmt.Errorf("weights: %w", err)
+	}
+	*f = *read
+	return nil
+}
+
+func viewsOf(f *File) (map[string]written, error) {
 	views := map[string]written{}
 	for name, t := range f.Tensors {
 		v, err := writtenOf(t)
 		if err != nil {
-			return fmt.Errorf("weights: tensor %q: %w", name, err)
+			return nil, fmt.Errorf("weights: tensor %q: %w", name, err)
 		}
 		views[name] = v
 	}
-	return writeFile(path, func(w io.Writer) error { return safetensors.SerializeToWriter(views, f.Metadata, w) })
-}
-
-// writeFile writes aside and renames, so that the file is whole or absent.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	aside, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("weights: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			aside.Close()
-			os.Remove(aside.Name())
-			err = fmt.Errorf("weights: %s: %w", path, err)
-		}
-	}()
-	if err := write(aside); err != nil {
-		return err
-	}
-	if err := aside.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := aside.Sync(); err != nil {
-		return err
-	}
-	if err := aside.Close(); err != nil {
-		return err
-	}
-	return os.Rename(aside.Name(), path)
+	return views, nil
 }
 
 // written is a tensor as the safetensors package writes it; scalars have an empty shape.

@@ -70,6 +70,7 @@ type connection struct {
 	shell, control zmq4.Socket
 	iopub          zmq4.Socket
 	messages       chan arrival
+	heard          heard
 	closed         context.Context
 	close          context.CancelFunc
 }
@@ -129,7 +130,7 @@ func address(info connectionInfo, port int) string {
 }
 
 // receive passes on the messages of one socket until it ends. Messages with a wrong signature are
-// not the kernel's and are dropped.
+// not the kernel's, those that came before are played back by someone: both are dropped.
 func (c *connection) receive(name string, socket zmq4.Socket) {
 	for {
 		frames, err := socket.Recv()
@@ -137,7 +138,7 @@ func (c *connection) receive(name string, socket zmq4.Socket) {
 			return
 		}
 		message, err := c.session.decode(frames.Frames)
-		if err != nil {
+		if err != nil || !c.heard.first(message.ID) {
 			continue
 		}
 		select {

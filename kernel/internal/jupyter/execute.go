@@ -17,8 +17,8 @@ type Reply struct {
 	Traceback      []string `json:"traceback"`
 }
 
-// outputGrace is how long Execute waits for the rest of a cell's output once the kernel has replied,
-// or died.
+// outputGrace is how long Execute waits for another piece of a cell's output once the kernel has
+// replied.
 const outputGrace = 5 * time.Second
 
 // Execute runs the code of one cell and passes each message about it to handle, in their order,
@@ -91,6 +91,7 @@ var errStopped = errors.New("stopped")
 
 // follow takes messages until the cell is finished, stop or late fires, or the kernel dies.
 func (k *Kernel) follow(stop <-chan struct{}, late <-chan time.Time, c *cell) error {
+	told := late != nil
 	for !c.finished() {
 		if c.replied && late == nil {
 			late = time.After(outputGrace)
@@ -98,6 +99,9 @@ func (k *Kernel) follow(stop <-chan struct{}, late <-chan time.Time, c *cell) er
 		select {
 		case m := <-k.conn.messages:
 			c.take(m)
+			if !told {
+				late = nil // a cell that printed much may take long to be heard
+			}
 		case <-stop:
 			return errStopped
 		case <-late:

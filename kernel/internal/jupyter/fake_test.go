@@ -46,7 +46,7 @@ type fake struct {
 	shell, control, iopub, heart zmq4.Socket
 	parent                       json.RawMessage // header of the request that is being answered
 	identity                     []byte
-	count                        int
+	count, copies                int // of cells; of each message, beyond the first
 	interrupted                  chan struct{}
 }
 
@@ -175,6 +175,10 @@ func (k *fake) execute(code string) {
 		ok() // a forged reply must not end the cell
 		k.session = right
 		stream("stdout", "genuine")
+	case "replayed":
+		k.copies = 2
+		stream("stdout", "once")
+		k.copies = 0
 	case "others":
 		parent := k.parent
 		k.parent = json.RawMessage(`{"msg_id":"another"}`)
@@ -236,7 +240,9 @@ func (k *fake) send(socket zmq4.Socket, route [][]byte, kind string, content any
 	parts := frames[2:]
 	parts[1] = k.parent
 	frames[1] = k.session.sign(parts)
-	if err := socket.SendMulti(zmq4.NewMsgFrom(append(route, frames...)...)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+	for range 1 + k.copies {
+		if err := socket.SendMulti(zmq4.NewMsgFrom(append(route, frames...)...)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
 	}
 }

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"tokenfuse/kernel/internal/processes"
 )
 
 // Options of Start; the zero value serves.
@@ -26,8 +27,7 @@ type Options struct {
 type Kernel struct {
 	spec    Spec
 	grace   time.Duration
-	folder  string // private temporary folder; $TMPDIR of the kernel and of its children
-	guard   *guard
+	family  *processes.Family // the kernel's folder, and all that it starts
 	process *process
 	conn    *connection
 	info    Info
@@ -48,7 +48,7 @@ const startTimeout = time.Minute
 var errNotReady = fmt.Errorf("the kernel did not answer within %v", startTimeout)
 
 // Start starts a kernel and waits until it answers. Its end is Close, which must be called. When the
-// calling process is killed before that, a guard ends the kernel and removes its folder.
+// calling process is killed before that, the kernel's family ends all the same: see package processes.
 func Start(ctx context.Context, spec Spec, opts Options) (*Kernel, error) {
 	// The ports are free when they are chosen, and may be taken when the kernel binds them.
 	const attempts = 3
@@ -69,11 +69,11 @@ func start(ctx context.Context, spec Spec, opts Options) (_ *Kernel, err error) 
 	if len(spec.Argv) == 0 {
 		return nil, errors.New("jupyter: the kernelspec has no command")
 	}
-	folder, err := os.MkdirTemp("", "tokenfuse-run-")
+	family, err := processes.New()
 	if err != nil {
 		return nil, fmt.Errorf("jupyter: %w", err)
 	}
-	k := &Kernel{spec: spec, folder: folder, grace: opts.Grace, guard: startGuard(folder)}
+	k := &Kernel{spec: spec, family: family, grace: opts.Grace}
 	if k.grace == 0 {
 		k.grace = 3 * time.Second
 	}
@@ -83,20 +83,16 @@ func start(ctx context.Context, spec Spec, opts Options) (_ *Kernel, err error) 
 		}
 	}()
 	session := newSession()
-	file, info, err := writeConnectionFile(folder, session)
+	file, info, err := writeConnectionFile(family.Folder, session)
 	if err != nil {
-		return nil, err
-	}
-	temporary := filepath.Join(folder, "tmp")
-	if err := os.Mkdir(temporary, 0o700); err != nil {
 		return nil, err
 	}
 	argv := make([]string, len(spec.Argv))
 	for i, argument := range spec.Argv {
 		argv[i] = strings.ReplaceAll(argument, "{connection_file}", file)
 	}
-	env := append(spec.Environ(os.Environ()), "TMPDIR="+temporary, folderVariable+"="+folder)
-	if k.process, err = startProcess(argv, env, opts.Dir, folder, opts.Stderr); err != nil {
+	env := family.Environ(spec.Environ(os.Environ()))
+	if k.process, err = startProcess(argv, env, opts.Dir, family, opts.Stderr); err != nil {
 		return nil, fmt.Errorf("jupyter: kernel %q does not start: %w", argv[0], err)
 	}
 	ready, cancel := context.WithTimeoutCause(ctx, startTimeout, errNotReady)
@@ -192,8 +188,7 @@ func (k *Kernel) Kill() error {
 		if k.conn != nil {
 			k.conn.Close()
 		}
-		k.leftErr = errors.Join(append(errs, os.RemoveAll(k.folder))...)
-		k.guard.dismiss()
+		k.leftErr = errors.Join(append(errs, k.family.Close())...)
 	})
 	return k.leftErr
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -35,11 +38,8 @@ func startFake(t *testing.T, interrupt string) *Kernel {
 
 func checkGone(t *testing.T, kernel *Kernel) {
 	t.Helper()
-	if _, err := os.Stat(kernel.folder); !os.IsNotExist(err) {
+	if _, err := os.Stat(kernel.family.Folder); !os.IsNotExist(err) {
 		t.Errorf("the temporary folder is left: %v", err)
-	}
-	if members, err := family(0, kernel.folder); err != nil || len(members) > 0 {
-		t.Errorf("left running: %v, %v", members, err)
 	}
 }
 
@@ -79,6 +79,7 @@ func TestExecute(t *testing.T) {
 		{"clear-wait-nothing", "ok", []string{"stream stdout old"}},
 		{"error", "error", []string{"error    ERROR boom t1+t2"}},
 		{"forged", "ok", []string{"stream stdout genuine"}},
+		{"replayed", "ok", []string{"stream stdout once"}},
 		{"others", "ok", []string{"stream stdout mine"}},
 		{"reply-first", "ok", []string{"stream stdout after the reply"}},
 		{"malformed", "ok", nil},
@@ -225,5 +226,63 @@ func TestDecodeRefuses(t *testing.T) {
 				t.Errorf("message %v, error %v", m, err)
 			}
 		})
+	}
+}
+
+// TestConnectionFile: the key that signs messages is the user's alone to read, and all ports are of the
+// loopback interface.
+func TestConnectionFile(t *testing.T) {
+	path, info, err := writeConnectionFile(t.TempDir(), newSession())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Stat(path)
+	if err != nil || file.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v: want mode 0600", file, err)
+	}
+	if info.IP != "127.0.0.1" || info.Transport != "tcp" || info.SignatureScheme != "hmac-sha256" || len(info.Key) < 26 {
+		t.Errorf("connection %+v", info)
+	}
+}
+
+// TestHeard: a message is known again, and the ids of old ones are not kept for ever.
+func TestHeard(t *testing.T) {
+	var h heard
+	for i := range 3 * heardMost {
+		if id := strconv.Itoa(i); !h.first(id) || h.first(id) {
+			t.Fatalf("message %d is not told from one played back", i)
+		}
+	}
+	if len(h.ids) > heardMost || len(h.order) != len(h.ids) {
+		t.Errorf("%d ids in %d places, want at most %d", len(h.ids), len(h.order), heardMost)
+	}
+}
+
+// TestNothingListens: the kernel listens on the loopback interface, and once it has ended nothing does.
+func TestNothingListens(t *testing.T) {
+	kernel, err := Start(t.Context(), fakeSpec(t, "plain", "message"), Options{Grace: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(kernel.family.Folder, "kernel-*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	content, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var info connectionInfo
+	if err := json.Unmarshal(content, &info); err != nil {
+		t.Fatal(err)
+	}
+	if err := kernel.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, port := range []int{info.ShellPort, info.IOPubPort, info.ControlPort, info.HeartbeatPort} {
+		if conn, err := net.Dial("tcp", net.JoinHostPort(info.IP, strconv.Itoa(port))); err == nil {
+			conn.Close()
+			t.Errorf("port %d still answers", port)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,7 @@ type header struct {
 
 // Message is a message from the kernel.
 type Message struct {
+	ID      string
 	Type    string
 	Parent  string // id of the request that it belongs to
 	Content json.RawMessage
@@ -83,7 +85,7 @@ func (s session) decode(frames [][]byte) (*Message, error) {
 	if err := json.Unmarshal(parts[1], &parent); err != nil {
 		return nil, fmt.Errorf("jupyter: parent header of a message: %w", err)
 	}
-	return &Message{Type: head.Type, Parent: parent.ID, Content: parts[3]}, nil
+	return &Message{ID: head.ID, Type: head.Type, Parent: parent.ID, Content: parts[3]}, nil
 }
 
 // sign returns the hexadecimal HMAC-SHA256 of header, parent header, metadata and content.
@@ -93,4 +95,36 @@ func (s session) sign(parts [][]byte) []byte {
 		mac.Write(part)
 	}
 	return hex.AppendEncode(nil, mac.Sum(nil))
+}
+
+// heard remembers the ids of messages, the latest of them: as Jupyter's own clients do, by which a
+// message that is played back is known.
+type heard struct {
+	mu    sync.Mutex
+	ids   map[string]bool
+	order []string
+}
+
+// heardMost is how many ids are remembered.
+const heardMost = 1 << 16
+
+// first says whether a message of that id comes for the first time.
+func (h *heard) first(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ids[id] {
+		return false
+	}
+	if h.ids == nil {
+		h.ids = make(map[string]bool)
+	}
+	if len(h.order) >= heardMost {
+		for _, old := range h.order[:heardMost/2] {
+			delete(h.ids, old)
+		}
+		h.order = slices.Clone(h.order[heardMost/2:])
+	}
+	h.ids[id] = true
+	h.order = append(h.order, id)
+	return true
 }

@@ -13,26 +13,24 @@ import (
 	"sync"
 	"syscall"
 	"time"
-)
 
-// folderVariable is set in the environment of a kernel and so of all that it starts. Whoever carries
-// a kernel's folder in it belongs to that kernel, even where its parent is gone.
-const folderVariable = "TOKENFUSE_RUN"
+	"tokenfuse/kernel/internal/processes"
+)
 
 // process is a kernel's process, leader of a session of its own.
 type process struct {
 	command *exec.Cmd
-	folder  string
+	family  *processes.Family
 	output  *tail
 	done    chan struct{} // closed when the process has ended
 	state   string        // how it ended; set before done is closed
 }
 
-func startProcess(argv, env []string, dir, folder string, log io.Writer) (*process, error) {
-	p := &process{command: exec.Command(argv[0], argv[1:]...), folder: folder, output: &tail{next: log}, done: make(chan struct{})}
+func startProcess(argv, env []string, dir string, family *processes.Family, log io.Writer) (*process, error) {
+	p := &process{command: exec.Command(argv[0], argv[1:]...), family: family, output: &tail{next: log}, done: make(chan struct{})}
 	p.command.Env, p.command.Dir = env, dir
 	p.command.Stdout, p.command.Stderr = p.output, p.output
-	p.command.SysProcAttr = attributes()
+	p.command.SysProcAttr = processes.Attributes()
 	p.command.WaitDelay = 500 * time.Millisecond // a child that holds the log open does not count
 	started := make(chan error)
 	go func() {
@@ -77,30 +75,16 @@ func (p *process) kill() error {
 	if p.command.Process == nil {
 		return nil // it never started
 	}
-	err := p.killFamily()
+	leader := p.command.Process.Pid
+	if p.ended() {
+		leader = 0 // the number may be another's by now
+	}
+	err := p.family.Kill(leader)
 	if !p.ended() {
 		_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL) // it may just have ended
 		p.wait(5 * time.Second)
 	}
-	return errors.Join(err, p.killFamily())
-}
-
-func (p *process) killFamily() error {
-	for range 50 { // what forks while it is being killed is found in the next round
-		kernel := p.command.Process.Pid
-		if p.ended() {
-			kernel = 0 // the number may be another's by now
-		}
-		members, err := family(kernel, p.folder)
-		if err != nil || len(members) == 0 {
-			return err
-		}
-		for _, pid := range members {
-			_ = syscall.Kill(pid, syscall.SIGKILL) // it may just have ended
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return nil
+	return errors.Join(err, p.family.Kill(0))
 }
 
 // tail keeps the last lines that are written to it, and passes all on.

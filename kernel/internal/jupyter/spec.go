@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"tokenfuse/lib/whole"
 )
 
 // Spec is a kernelspec, the contents of a kernel.json: how a Jupyter client starts a kernel.
@@ -52,22 +55,10 @@ func (s Spec) WriteFile(dir string) error {
 	if err := encoder.Encode(s); err != nil {
 		return err
 	}
-	aside, err := os.CreateTemp(dir, ".kernel.json-*")
-	if err != nil {
+	return whole.Write(filepath.Join(dir, "kernel.json"), 0o644, func(w io.Writer) error {
+		_, err := w.Write(content.Bytes())
 		return err
-	}
-	defer os.Remove(aside.Name())
-	_, err = aside.Write(content.Bytes())
-	if err == nil {
-		err = aside.Chmod(0o644)
-	}
-	if closeErr := aside.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(aside.Name(), filepath.Join(dir, "kernel.json"))
+	})
 }
 
 // Environ returns base, a list of NAME=value as of os.Environ, with the spec's Env on top. As in

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"tokenfuse/lib/whole"
 )
 
 // Bytes returns the notebook as Jupyter writes it: keys sorted, one space of indent, texts as lists
@@ -56,29 +59,14 @@ func Write(path string, n *Notebook) (err error) {
 	if info, err := os.Stat(target); err == nil {
 		mode = info.Mode().Perm()
 	}
-	file, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
+	err = whole.Write(target, mode, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
 	if err != nil {
 		return writeError(path, err)
 	}
-	defer func() {
-		if err != nil {
-			err = writeError(path, errors.Join(err, os.Remove(file.Name())))
-		}
-	}()
-	_, err = file.Write(data)
-	if err == nil {
-		err = file.Chmod(mode)
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(file.Name(), target)
-	}
-	return err
+	return nil
 }
 
 func writeError(path string, err error) error {

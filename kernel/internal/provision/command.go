@@ -38,3 +38,12 @@ func command(ctx context.Context, dir string, env []string, program string, args
 	}
 	return stdout.String(), nil
 }
+
+// work runs a program of an installation, as command does. It ends with this process even where that
+// is killed, and its temporary files go with it.
+func (m *Machine) work(ctx context.Context, dir string, env []string, program string, args ...string) (string, error) {
+	if m.family != nil {
+		env = m.family.Environ(env)
+	}
+	return command(ctx, dir, env, program, args...)
+}

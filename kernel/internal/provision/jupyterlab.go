@@ -111,7 +111,7 @@ func (m *Machine) installJupyter(ctx context.Context, report *progress) (err err
 		return err
 	}
 	report.At("making a Python environment")
-	if _, err := command(ctx, "", nil, python, "-m", "venv", dir); err != nil {
+	if _, err := m.work(ctx, "", os.Environ(), python, "-m", "venv", dir); err != nil {
 		return failure.Work("no Python environment: %w", err)
 	}
 	list := filepath.Join(dir, "requirements.txt")
@@ -119,7 +119,7 @@ func (m *Machine) installJupyter(ctx context.Context, report *progress) (err err
 		return err
 	}
 	report.At("downloading and installing %d packages", strings.Count(requirements, "=="))
-	if _, err := command(ctx, "", nil, m.JupyterProgram("python"), "-m", "pip", "install",
+	if _, err := m.work(ctx, "", os.Environ(), m.JupyterProgram("python"), "-m", "pip", "install",
 		"--quiet", "--no-input", "--disable-pip-version-check", "--requirement", list); err != nil {
 		return failure.Missing(SetupCommand+" again once the network is there", "no JupyterLab: %w", err)
 	}

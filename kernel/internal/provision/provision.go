@@ -19,6 +19,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/gomlx/go-xla/installer"
 
+	"tokenfuse/kernel/internal/processes"
 	"tokenfuse/lib/accel"
 )
 
@@ -63,6 +64,8 @@ type Machine struct {
 	PyPI func(name string) (*installer.PipPackageInfo, error)
 	// Wheels are the pinned downloads of the plugin for the CPU, by "os/arch".
 	Wheels map[string]Wheel
+
+	family *processes.Family // the programs that an installation under way has started
 }
 
 // ThisMachine describes the machine that the program runs on.
@@ -137,7 +140,7 @@ func (m *Machine) Ensure(ctx context.Context, w io.Writer, opts Options) error {
 	if err != nil {
 		return err
 	}
-	if !anyMissing(parts) {
+	if !anyMissing(parts) && !m.unfinished() {
 		return nil
 	}
 	if !m.usesPlugins() {
@@ -147,12 +150,19 @@ func (m *Machine) Ensure(ctx context.Context, w io.Writer, opts Options) error {
 }
 
 // install installs the parts that are not ready, while no other setup does.
-func (m *Machine) install(ctx context.Context, w io.Writer, parts []part) error {
+func (m *Machine) install(ctx context.Context, w io.Writer, parts []part) (err error) {
 	unlock, err := m.lock(ctx, w)
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	if m.family, err = processes.New(); err != nil {
+		return fmt.Errorf("setup: no temporary folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, m.family.Close()) }()
+	if err := os.RemoveAll(m.stagingDir()); err != nil {
+		return err
+	}
 	var failed []error
 	for _, part := range parts {
 		if part.ready() {
@@ -205,7 +215,7 @@ func (m *Machine) lock(ctx context.Context, w io.Writer) (unlock func() error, e
 // staging makes an empty folder within Home for a part to be put together in, on the same file
 // system as its place; what an earlier, killed setup left there is removed first.
 func (m *Machine) staging() (dir string, remove func(), err error) {
-	dir = filepath.Join(m.Home, ".staging")
+	dir = m.stagingDir()
 	if err := os.RemoveAll(dir); err != nil {
 		return "", nil, err
 	}
@@ -213,6 +223,14 @@ func (m *Machine) staging() (dir string, remove func(), err error) {
 		return "", nil, err
 	}
 	return dir, func() { os.RemoveAll(dir) }, nil
+}
+
+func (m *Machine) stagingDir() string { return filepath.Join(m.Home, ".staging") }
+
+// unfinished says whether a setup is at work, or was killed in the midst of it.
+func (m *Machine) unfinished() bool {
+	_, err := os.Stat(m.stagingDir())
+	return err == nil
 }
 
 // isFile says whether path is a regular file, links followed.

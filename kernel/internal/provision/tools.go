@@ -118,7 +118,7 @@ func (m *Machine) installTool(ctx context.Context, report *progress, tool tool) 
 	// Neither the flags nor the workspace of the user's own work apply to building a tool, and no tool
 	// needs a C compiler.
 	env := append(os.Environ(), "GOBIN="+staging, "GOFLAGS=", "GOWORK=off", "CGO_ENABLED=0")
-	if _, err := command(ctx, filepath.Join(m.Checkout, "kernel", "tools"), env, goCommand, "install", tool.pkg); err != nil {
+	if _, err := m.work(ctx, filepath.Join(m.Checkout, "kernel", "tools"), env, goCommand, "install", tool.pkg); err != nil {
 		return failure.Work("%s %s does not build: %w", tool.name, tool.version, err)
 	}
 	place := m.Tool(tool.name)

@@ -45,7 +45,7 @@ func explain(cell *nbformat.Cell, number int, reply jupyter.Reply) string {
 func lastWords(cell *nbformat.Cell, dead *jupyter.DeadError) string {
 	var text string
 	for _, output := range cell.Outputs {
-		if output.Kind == nbformat.Stream {
+		if output.Kind == nbformat.Stream && !strings.Contains(output.Text, jupyter.CutNotice) {
 			text = output.Text
 		}
 	}
@@ -83,6 +83,7 @@ func firstLine(text string, reply jupyter.Reply) string {
 		line = strings.TrimSpace(line)
 		bare := strings.TrimSpace(marks.ReplaceAllString(line, ""))
 		switch {
+		case strings.Contains(bare, jupyter.CutNotice):
 		case strings.HasPrefix(bare, "panic: ") || strings.HasPrefix(bare, "fatal error: "):
 			return bare
 		case compiler == "" && (position.MatchString(bare) || strings.HasPrefix(bare, "go: ")):

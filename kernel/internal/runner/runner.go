@@ -23,6 +23,7 @@ type Options struct {
 	Timeout   time.Duration // for each cell; 0 for none
 	KeepGoing bool          // go on behind a cell that failed
 	Progress  *Progress     // nil for none
+	MaxOutput int           // bytes of output that a cell keeps; 0 is jupyter.DefaultMaxOutput, below 0 all
 }
 
 // Run executes the job's notebook in a kernel of its own, whose working directory is the notebook's
@@ -43,7 +44,7 @@ func (j *Job) Run(ctx context.Context, opts Options) (err error) {
 	if err := describe(j.Notebook, opts, kernel.Info()); err != nil {
 		return err
 	}
-	var recorder jupyter.Recorder
+	recorder := jupyter.Recorder{Limit: opts.MaxOutput}
 	var failures []error
 	for i, cell := range cells {
 		err := j.runCell(ctx, opts, kernel, &recorder, i+1, cell)

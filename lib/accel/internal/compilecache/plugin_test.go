@@ -30,7 +30,7 @@ func write(t *testing.T, path, content string) {
 // TestContent: the hash is that of the content, from the store once the file was left alone, and a
 // file that was replaced or overwritten is not taken for the one before, whatever its size and time.
 func TestContent(t *testing.T) {
-	s := testStore(t)
+	s := In(filepath.Join(t.TempDir(), "cache"), 1<<20)
 	path := filepath.Join(t.TempDir(), "plugin.so")
 	later := time.Now().Add(time.Hour)
 	check := func(name, content string, entries int, now time.Time) {
@@ -39,8 +39,8 @@ func TestContent(t *testing.T) {
 		if want := fmt.Sprintf("%x", sha256.Sum256([]byte(content))); err != nil || got != want {
 			t.Errorf("%s: %s, %v, want %s", name, got, err, want)
 		}
-		if got := usage(t, s); got.Entries != entries {
-			t.Errorf("%s: %d entries, want %d", name, got.Entries, entries)
+		if got, err := s.Usage(); err != nil || got.Entries != entries {
+			t.Errorf("%s: %d entries, want %d (%v)", name, got.Entries, entries, err)
 		}
 	}
 	write(t, path, "first")
@@ -75,7 +75,6 @@ func TestContent(t *testing.T) {
 	if _, err := s.content(first, later); err != nil {
 		t.Errorf("the first, remembered: %v", err)
 	}
-	s.Remove(testKey(0))
 	if err := s.Clear(); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,8 @@
-package compilecache
+package diskcache
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,10 +11,10 @@ import (
 )
 
 func testStore(t testing.TB) Store {
-	return Store{Dir: filepath.Join(t.TempDir(), "cache"), Limit: 1 << 20}
+	return Store{Dir: filepath.Join(t.TempDir(), "cache"), Limit: 1 << 20, Suffix: ".xla"}
 }
 
-func testKey(n int) Key { return Program{Code: fmt.Sprint(n)}.Key() }
+func testKey(n int) Key { return sha256.Sum256([]byte(fmt.Sprint(n))) }
 
 // put adds an entry of so many bytes, last used so long ago.
 func put(t *testing.T, s Store, key Key, size int, ago time.Duration) {

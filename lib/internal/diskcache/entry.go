@@ -1,4 +1,4 @@
-package compilecache
+package diskcache
 
 import (
 	"bytes"

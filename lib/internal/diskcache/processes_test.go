@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package compilecache
+package diskcache
 
 import (
 	"bytes"
@@ -20,13 +20,13 @@ import (
 )
 
 const (
-	taskVariable = "COMPILECACHE_TEST_TASK"
-	dirVariable  = "COMPILECACHE_TEST_DIR"
+	taskVariable = "DISKCACHE_TEST_TASK"
+	dirVariable  = "DISKCACHE_TEST_DIR"
 )
 
 // TestMain runs the tests, or a task in a process that a test started.
 func TestMain(m *testing.M) {
-	s := Store{Dir: os.Getenv(dirVariable), Limit: sharedLimit}
+	s := Store{Dir: os.Getenv(dirVariable), Limit: sharedLimit, Suffix: ".xla"}
 	switch task := os.Getenv(taskVariable); task {
 	case "":
 		os.Exit(m.Run())
@@ -164,9 +164,11 @@ func TestFullDisk(t *testing.T) {
 // ignored.
 func TestNoFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
-	write(t, file, "")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, dir := range []string{file, filepath.Join(file, "below"), "/dev/null/cache"} {
-		s := Store{Dir: dir, Limit: 1 << 20}
+		s := Store{Dir: dir, Limit: 1 << 20, Suffix: ".xla"}
 		if err := s.Put(testKey(1), []byte("x")); err == nil {
 			t.Errorf("%s: added", dir)
 		}

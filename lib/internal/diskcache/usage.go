@@ -1,4 +1,4 @@
-package compilecache
+package diskcache
 
 import (
 	"os"
@@ -9,8 +9,8 @@ import (
 type Count string
 
 const (
-	Hits   Count = "hits"   // programs answered from the store
-	Misses Count = "misses" // programs compiled because it had no answer
+	Hits   Count = "hits"   // answered from the store
+	Misses Count = "misses" // computed because it had no answer
 )
 
 // A count is a file of as many bytes: appending one is atomic, and needs no lock.
@@ -41,7 +41,7 @@ func (s Store) Usage() (Usage, error) {
 	}
 	usage := Usage{Entries: len(entries), Hits: s.count(Hits), Misses: s.count(Misses)}
 	for _, entry := range entries {
-		usage.Bytes += entry.size
+		usage.Bytes += entry.Bytes
 	}
 	return usage, nil
 }

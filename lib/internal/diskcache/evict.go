@@ -1,8 +1,9 @@
-package compilecache
+package diskcache
 
 import (
 	"cmp"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,15 +11,36 @@ import (
 	"time"
 )
 
-// kept is an entry as the folder shows it.
-type kept struct {
-	path string
-	size int64
-	used time.Time // when it was written or read last, which is its time of modification
+// Entry is an entry as the folder shows it.
+type Entry struct {
+	Path  string
+	Bytes int64
+	Used  time.Time // when it was written or read last, which is its time of modification
+}
+
+// Head returns the first n bytes of the payload, or all of a shorter one, unchecked.
+func (e Entry) Head(n int) ([]byte, error) {
+	file, err := os.Open(e.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	head := make([]byte, n)
+	read, err := file.ReadAt(head, int64(headerSize))
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return head[:read], err
+}
+
+// Entries lists the entries, the one not used for longest first.
+func (s Store) Entries() ([]Entry, error) {
+	entries, _, err := s.entries()
+	return entries, err
 }
 
 // entries lists the entries, the one not used for longest first, and the files being written.
-func (s Store) entries() (entries, aside []kept, err error) {
+func (s Store) entries() (entries, aside []Entry, err error) {
 	files, err := os.ReadDir(s.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, nil
@@ -31,16 +53,16 @@ func (s Store) entries() (entries, aside []kept, err error) {
 		if err != nil || !info.Mode().IsRegular() {
 			continue // gone meanwhile, or not the store's
 		}
-		found := kept{filepath.Join(s.Dir, file.Name()), info.Size(), info.ModTime()}
+		found := Entry{filepath.Join(s.Dir, file.Name()), info.Size(), info.ModTime()}
 		switch {
-		case entryName.MatchString(file.Name()):
+		case s.isEntry(file.Name()):
 			entries = append(entries, found)
 		case isAside(file.Name()):
 			aside = append(aside, found)
 		}
 	}
-	slices.SortFunc(entries, func(a, b kept) int {
-		return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.path, b.path))
+	slices.SortFunc(entries, func(a, b Entry) int {
+		return cmp.Or(a.Used.Compare(b.Used), cmp.Compare(a.Path, b.Path))
 	})
 	return entries, aside, nil
 }
@@ -56,23 +78,23 @@ func (s Store) makeRoom(size int64, replaced string) error {
 		return err
 	}
 	for _, file := range aside {
-		if time.Since(file.used) > asideKept {
-			_ = os.Remove(file.path)
+		if time.Since(file.Used) > asideKept {
+			_ = os.Remove(file.Path)
 		}
 	}
-	entries = slices.DeleteFunc(entries, func(entry kept) bool { return entry.path == replaced })
+	entries = slices.DeleteFunc(entries, func(entry Entry) bool { return entry.Path == replaced })
 	total, count := size, 1+len(entries)
 	for _, entry := range entries {
-		total += entry.size
+		total += entry.Bytes
 	}
 	for _, entry := range entries {
 		if total <= s.Limit && count <= mostEntries {
 			break
 		}
-		if err := os.Remove(entry.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(entry.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		total -= entry.size
+		total -= entry.Bytes
 		count--
 	}
 	return nil
@@ -89,7 +111,7 @@ func (s Store) Clear() error {
 			return err
 		}
 		for _, entry := range append(entries, aside...) {
-			err = errors.Join(err, removed(entry.path))
+			err = errors.Join(err, removed(entry.Path))
 		}
 		for _, count := range []Count{Hits, Misses} {
 			err = errors.Join(err, removed(s.countPath(count)))
