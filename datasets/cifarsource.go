@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"tokenfuse/lib/download"
+	"tokenfuse/lib/inputs"
 )
 
 // cifarSource says of CIFAR-10 or CIFAR-100 where it is to be had and how to know it.
@@ -68,6 +69,7 @@ func (s cifarSource) load(split Split, options ...Option) (*Images, error) {
 			return nil, fmt.Errorf("datasets: %q is damaged or another dataset: %q in it has SHA-256 \"%s\", not \"%s\": replace it by the original",
 				found.paths[min(i, len(found.paths)-1)], files[i].name, records.sha256, files[i].sha256)
 		}
+		inputs.Note(inputs.Dataset, s.name+" "+files[i].name, records.sha256)
 		data.Pixels = append(data.Pixels, records.pixels...)
 		data.Labels = append(data.Labels, records.labels...)
 	}

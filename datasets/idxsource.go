@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"tokenfuse/lib/download"
+	"tokenfuse/lib/inputs"
 )
 
 // load finds, reads and checks a split.
@@ -96,6 +97,8 @@ func (s idxSource) read(split Split, files [2]idxFile, at place) (*Images, error
 	if err := files[1].check(labelsAt, labels, at.users); err != nil {
 		return nil, err
 	}
+	inputs.Note(inputs.Dataset, s.name+" "+files[0].name, images.sha256)
+	inputs.Note(inputs.Dataset, s.name+" "+files[1].name, labels.sha256)
 	data := &Images{
 		Name: s.name, Split: split, Classes: s.classes,
 		Height: s.height, Width: s.width, Channels: 1,

@@ -57,6 +57,8 @@ import (
 
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend" // the backend "go"
+
+	"tokenfuse/lib/inputs"
 )
 
 // Backend returns the process's backend, made on the first call.
@@ -109,7 +111,10 @@ func New(config string) (backend compute.Backend, err error) {
 		// two passes through a model does, each holds a worker and waits for another: for ever.
 		config = "go:ops_sequential"
 	}
-	return compute.NewWithConfig(config)
+	if backend, err = compute.NewWithConfig(config); err == nil {
+		inputs.Note(inputs.Backend, Name(backend), "")
+	}
+	return backend, err
 }
 
 // Name says in a few words where a backend runs: "XLA CPU", "XLA CUDA", "Go".

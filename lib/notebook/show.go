@@ -54,6 +54,7 @@ type markdown string
 type content struct {
 	text, html, markdown string
 	png, gif             []byte
+	rows                 string // see rows.go
 }
 
 func render(value any) (content, error) {
@@ -63,16 +64,19 @@ func render(value any) (content, error) {
 		return content{text: v.String(), gif: file}, err
 	case Picture:
 		file, err := v.PNG()
-		return content{text: v.String(), png: file}, err
+		if err != nil {
+			return content{}, err
+		}
+		return withData(content{text: v.String(), png: file}, v)
 	case image.Image:
 		var file bytes.Buffer
 		err := png.Encode(&file, enlarge(v))
 		size := v.Bounds().Size()
 		return content{text: fmt.Sprintf("an image of %d x %d pixels", size.X, size.Y), png: file.Bytes()}, err
 	case []result.Row:
-		return rowTable(v).render(), nil
+		return withRows(rowTable(v).render(), v)
 	case result.Row:
-		return rowTable([]result.Row{v}).render(), nil
+		return withRows(rowTable([]result.Row{v}).render(), []result.Row{v})
 	case []KeptValue:
 		return keptTable(v).render(), nil
 	case table:
@@ -100,6 +104,9 @@ func (c content) data() map[protocol.MIMEType]any {
 	}
 	if c.gif != nil {
 		data[mimeGIF] = c.gif
+	}
+	if c.rows != "" {
+		data[MIMERows] = c.rows
 	}
 	return data
 }

@@ -9,8 +9,10 @@ import (
 	"io"
 	"iter"
 	"os"
+	"path/filepath"
 	"strings"
 
+	"tokenfuse/lib/inputs"
 	"tokenfuse/lib/whole"
 )
 
@@ -82,7 +84,24 @@ func ReadFile(path string) ([]Row, error) {
 		}
 		rows = append(rows, row)
 	}
-	return rows, nil
+	return rows, note(path, rows)
+}
+
+// note notes the rows of a file as an input, without what each took: a notebook that computes rows and reads
+// them again reads the same the next time.
+func note(path string, rows []Row) error {
+	if os.Getenv(inputs.Env) == "" {
+		return nil
+	}
+	var text bytes.Buffer
+	for _, row := range rows {
+		row.Seconds = 0
+		if err := Write(&text, row); err != nil {
+			return err
+		}
+	}
+	inputs.NoteContent(inputs.Rows, filepath.Base(path), text.Bytes())
+	return nil
 }
 
 // Write writes rows as JSON Lines, each in one call to w, so that rows appended to one file by

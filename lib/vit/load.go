@@ -9,6 +9,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"tokenfuse/lib/inputs"
 	"tokenfuse/lib/weights"
 )
 
@@ -153,6 +154,7 @@ func Load(name string, options ...LoadOption) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vit: %s: %w", name, err)
 	}
+	inputs.NoteContent(inputs.Weights, name, data)
 	m, _, err := FromTensors(name, c, file.Tensors)
 	return m, err
 }

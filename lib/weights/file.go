@@ -12,8 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"tokenfuse/lib/inputs"
 )
 
 // File is the content of a file of weights.
@@ -45,6 +48,7 @@ func Read(path string, prefer ...string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("weights: %s: %w", path, err)
 	}
+	inputs.NoteContent(inputs.Weights, filepath.Base(path), data)
 	return f, nil
 }
 

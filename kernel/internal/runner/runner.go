@@ -24,6 +24,8 @@ type Options struct {
 	KeepGoing bool          // go on behind a cell that failed
 	Progress  *Progress     // nil for none
 	MaxOutput int           // bytes of output that a cell keeps; 0 is jupyter.DefaultMaxOutput, below 0 all
+	// Took, where it is not nil, is told how long each cell took.
+	Took func(cell *nbformat.Cell, took time.Duration)
 }
 
 // Run executes the job's notebook in a kernel of its own, whose working directory is the notebook's
@@ -106,8 +108,12 @@ func (j *Job) runCell(ctx context.Context, opts Options, kernel *jupyter.Kernel,
 		defer cancel()
 	}
 	recorder.Begin(cell)
+	begin := time.Now()
 	reply, err := kernel.Execute(limited, cell.Source, recorder.Take)
 	recorder.End()
+	if opts.Took != nil {
+		opts.Took(cell, time.Since(begin))
+	}
 	if cell.ExecutionCount == nil && reply.ExecutionCount > 0 {
 		cell.ExecutionCount = &reply.ExecutionCount
 	}
