@@ -108,6 +108,8 @@ func verbs() []*cobra.Command {
 		newSetupCommand(),
 		newDoctorCommand(),
 		newRunCommand(),
+		newPublishCommand(),
+		newVerifyCommand(),
 		newLabCommand(),
 		newTestCommand(),
 		newModelsCommand(),

@@ -21,7 +21,7 @@ import (
 // GOMLX_BACKEND. What cannot be found out stays empty.
 func Machine(config string, backend compute.Backend) result.Machine {
 	m := result.Machine{
-		CPU: cpu(), Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Plugin: plugin(config), Flags: os.Getenv("XLA_FLAGS"),
+		CPU: Processor(), Cores: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Plugin: plugin(config), Flags: os.Getenv("XLA_FLAGS"),
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, module := range info.Deps {
@@ -34,13 +34,18 @@ func Machine(config string, backend compute.Backend) result.Machine {
 		}
 	}
 	if accel.Name(backend) == "XLA CUDA" {
-		m.Device = firstLineOf("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+		m.Device = Accelerator()
 	}
 	return m
 }
 
-// cpu returns the processor's name.
-func cpu() string {
+// Accelerator returns name, memory and driver of the NVIDIA GPU; empty where there is none.
+func Accelerator() string {
+	return firstLineOf("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+}
+
+// Processor returns the processor's name; empty where the system does not say.
+func Processor() string {
 	if runtime.GOOS == "darwin" {
 		return firstLineOf("sysctl", "-n", "machdep.cpu.brand_string")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -204,4 +205,20 @@ func (m *Machine) backend() (choice, note string) {
 		note += "; cells are built with GOEXPERIMENT=" + experiment
 	}
 	return choice, note
+}
+
+// Versions returns the versions of Go and of GoNB.
+func (m *Machine) Versions(ctx context.Context) (goVersion, gonb string, err error) {
+	_, goVersion, err = m.goVersion(ctx)
+	return goVersion, builtVersion(m.Tool("gonb"), "github.com/janpfeifer/gonb"), err
+}
+
+// Plugin describes the installed XLA plugin for a platform, "cpu" or "cuda", after its checksum.
+func (m *Machine) Plugin(platform string) (name, version, sum string, ok bool) {
+	path := m.cpuPlugin()
+	if platform == "cuda" {
+		path = m.cudaPlugin()
+	}
+	found, err := readOrigin(path, true)
+	return filepath.Base(path), found.Version, found.SHA256, err == nil
 }

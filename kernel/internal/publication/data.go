@@ -1,0 +1,80 @@
+package publication
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"tokenfuse/kernel/internal/nbformat"
+	"tokenfuse/lib/notebook"
+)
+
+// writeData writes the rows behind figures and tables into a folder, one file for each that differs from
+// the others of its cell, and returns the files' names, below dir. The folder is only made if there are any.
+func writeData(n *nbformat.Notebook, dir, folder string) ([]string, error) {
+	names := []string{}
+	number := 0
+	for _, cell := range n.Cells {
+		if !cell.Runs() {
+			continue
+		}
+		number++
+		var written []string
+		for _, output := range cell.Outputs {
+			rows, ok := output.Data.Text(string(notebook.MIMERows))
+			if !ok || slices.Contains(written, rows) {
+				continue
+			}
+			written = append(written, rows)
+			name := fmt.Sprintf("cell-%02d.jsonl", number)
+			if len(written) > 1 {
+				name = fmt.Sprintf("cell-%02d-%d.jsonl", number, len(written))
+			}
+			if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+				return nil, err
+			}
+			if err := os.WriteFile(filepath.Join(dir, folder, name), []byte(rows), 0o644); err != nil {
+				return nil, err
+			}
+			names = append(names, folder+"/"+name)
+		}
+	}
+	return names, nil
+}
+
+// WriteFile writes a file whole or not at all.
+func WriteFile(path string, content []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("%s: cannot be written: %w", path, reason(err))
+	}
+	defer os.Remove(file.Name()) // fails once renamed, as it should
+	_, err = file.Write(content)
+	if err == nil {
+		err = file.Chmod(0o644)
+	}
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: cannot be written: %w", path, reason(err))
+	}
+	return nil
+}
+
+// reason is what the system says, without the operation and the path.
+func reason(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	if link := (*os.LinkError)(nil); errors.As(err, &link) {
+		return link.Err
+	}
+	return err
+}

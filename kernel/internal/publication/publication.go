@@ -1,0 +1,185 @@
+// Package publication makes the files of a published notebook: Begin checks all that can be known to be
+// wrong beforehand, Execute runs the cells, Finish writes. Until then everything is in a folder beside its
+// place, and then moves there by renames.
+package publication
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"tokenfuse/kernel/internal/failure"
+	"tokenfuse/kernel/internal/nbformat"
+	"tokenfuse/kernel/internal/page"
+	"tokenfuse/kernel/internal/provenance"
+	"tokenfuse/kernel/internal/provision"
+	"tokenfuse/kernel/internal/runner"
+	"tokenfuse/lib/inputs"
+)
+
+// Publication is one notebook on its way.
+type Publication struct {
+	// Record is what it was made with, after Finish.
+	Record provenance.Provenance
+
+	path, name, output string // the source, its name without .ipynb, the folder
+	staging            string
+	job                runner.Job
+	took               provenance.Durations
+}
+
+// Begin reads the notebook, sets its parameters and makes the folder of output. Its errors are bad input.
+func Begin(path, output string, settings []string) (*Publication, error) {
+	if err := os.MkdirAll(output, 0o755); err != nil {
+		return nil, failure.Usage("folder %q cannot be made: %w", output, reason(err))
+	}
+	p := &Publication{path: path, output: output, name: strings.TrimSuffix(filepath.Base(path), ".ipynb")}
+	if same(path, filepath.Join(output, p.name+".ipynb")) {
+		return nil, failure.Usage("%q lies in the folder %q, and publishing would overwrite it: name another folder with -o", path, output)
+	}
+	var err error
+	if p.staging, err = os.MkdirTemp(output, ".publish-"); err != nil {
+		return nil, failure.Usage("folder %q cannot be written: %w", output, reason(err))
+	}
+	jobs, err := runner.Plan([]string{path}, p.staged(".ipynb"), settings)
+	if err == nil {
+		p.job = jobs[0]
+		err = provenance.Strip(p.job.Notebook)
+	}
+	if err != nil {
+		p.Discard()
+		return nil, err
+	}
+	return p, nil
+}
+
+// same says whether two paths are one file.
+func same(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
+}
+
+// Discard removes what has not become part of the publication.
+func (p *Publication) Discard() { os.RemoveAll(p.staging) }
+
+func (p *Publication) staged(extension string) string {
+	return filepath.Join(p.staging, p.name+extension)
+}
+
+// Files are the paths of what is published.
+func (p *Publication) Files() []string {
+	files := []string{filepath.Join(p.output, p.name+".ipynb"), filepath.Join(p.output, p.name+".html")}
+	if len(p.Record.Figures) > 0 {
+		files = append(files, filepath.Join(p.output, p.name+"-data"))
+	}
+	return files
+}
+
+// Execute runs the notebook and remembers how long each cell took.
+func (p *Publication) Execute(ctx context.Context, machine *provision.Machine, opts runner.Options) error {
+	begin := time.Now()
+	var err error
+	p.took.Cells, err = execute(ctx, &p.job, p.notes(), opts)
+	p.took.Total = time.Since(begin).Seconds()
+	return err
+}
+
+func (p *Publication) notes() string { return p.staged(".inputs") }
+
+// execute runs a job whose cells note what they read in the file notes.
+func execute(ctx context.Context, job *runner.Job, notes string, opts runner.Options) (map[string]float64, error) {
+	took := map[string]float64{}
+	opts.Took = func(cell *nbformat.Cell, d time.Duration) { took[cell.ID] = d.Seconds() }
+	path, err := filepath.Abs(notes)
+	if err != nil {
+		return nil, err
+	}
+	opts.Spec.Env = maps.Clone(opts.Spec.Env)
+	opts.Spec.Env[inputs.Env] = path
+	return took, job.Run(ctx, opts)
+}
+
+// Finish writes notebook, page and data, and moves them to their place.
+func (p *Publication) Finish(ctx context.Context, machine *provision.Machine) error {
+	notebook := p.job.Notebook
+	private := provenance.ThisPrivate(machine.Checkout)
+	if err := private.Clean(notebook); err != nil {
+		return err
+	}
+	if err := private.Check(notebook); err != nil {
+		return failure.Work("%s: not published: %w", p.path, err)
+	}
+	notes, err := inputs.Read(p.notes())
+	if err != nil {
+		return err
+	}
+	if p.Record, err = provenance.Gather(ctx, machine, p.path, p.output, notebook, notes); err != nil {
+		return failure.Work("%s: %w", p.path, err)
+	}
+	if p.Record.Figures, err = writeData(notebook, p.staging, p.name+"-data"); err != nil {
+		return failure.Work("%s: %w", p.path, err)
+	}
+	notebook.Cells = append(notebook.Cells, &nbformat.Cell{
+		ID: provenance.CellID, Kind: nbformat.Markdown, Metadata: nbformat.Object{"tags": []byte(`["provenance"]`)},
+		Source: provenance.Table(p.Record, p.took, p.name+".ipynb"),
+	})
+	if err := provenance.Set(notebook, p.Record, p.took); err != nil {
+		return failure.Usage("%s: %w", p.path, err)
+	}
+	folder, err := filepath.Abs(filepath.Dir(p.path))
+	if err != nil {
+		return err
+	}
+	html, err := page.Render(ctx, machine.JupyterProgram("python"), notebook, Title(notebook, p.name), folder)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(p.staged(".html"), html, 0o644); err != nil {
+		return failure.Work("%w", err)
+	}
+	if err := nbformat.Write(p.staged(".ipynb"), notebook); err != nil {
+		return failure.Work("%w", err)
+	}
+	return p.place()
+}
+
+// place moves everything to its place, the notebook last: it says that the rest is there.
+func (p *Publication) place() error {
+	data := filepath.Join(p.output, p.name+"-data")
+	if err := os.Rename(data, p.staged("-old")); err != nil && !os.IsNotExist(err) {
+		return failure.Work("%q cannot be replaced: %w", data, reason(err))
+	}
+	if len(p.Record.Figures) > 0 {
+		if err := os.Rename(p.staged("-data"), data); err != nil {
+			return failure.Work("%q cannot be written: %w", data, reason(err))
+		}
+	}
+	for _, extension := range []string{".html", ".ipynb"} {
+		if err := os.Rename(p.staged(extension), filepath.Join(p.output, p.name+extension)); err != nil {
+			return failure.Work("%q cannot be written: %w", p.name+extension, reason(err))
+		}
+	}
+	return nil
+}
+
+// Title is the first heading of a notebook, or else its name.
+func Title(n *nbformat.Notebook, name string) string {
+	for _, cell := range n.Cells {
+		if cell.Kind != nbformat.Markdown {
+			continue
+		}
+		for line := range strings.Lines(cell.Source) {
+			if text, ok := strings.CutPrefix(line, "# "); ok {
+				return strings.NewReplacer("`", "", "*", "", "$", "").Replace(strings.TrimSpace(text))
+			}
+		}
+	}
+	return name
+}

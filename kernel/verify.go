@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"tokenfuse/kernel/internal/compare"
+	"tokenfuse/kernel/internal/failure"
+	"tokenfuse/kernel/internal/provenance"
+	"tokenfuse/kernel/internal/provision"
+	"tokenfuse/kernel/internal/publication"
+	"tokenfuse/kernel/internal/runner"
+)
+
+func newVerifyCommand() *cobra.Command {
+	runs := runner.Options{Name: provision.KernelName}
+	tolerances := compare.Options{}
+	cmd := &cobra.Command{
+		Use:   "verify PUBLISHED.ipynb",
+		Short: "Execute a published notebook again, and say what is equal and what differs",
+		Long: `Executes a published notebook with the parameters that it holds, and compares: the datasets, weights
+and result rows that are read, by their checksums; the libraries, with what was recorded and with what
+the recorded commit requires; and cell by cell the outputs. Text has to be the same, whole numbers too;
+other numbers may differ by --tolerance, relative to the larger one, and pictures in a share of --pixels.
+In cells tagged timing numbers are times, and not compared. The published file is left alone.
+
+The table on standard output names what is equal, what differs and by how much, and what was changed
+by hand since. Commit, Go, GoNB, backend and machine may be others: the table says so ("other"), and it
+is no difference. Exit code 1 where something differs.`,
+		Example: `  go run ./kernel verify published/01-quickstart.ipynb
+  go run ./kernel verify --tolerance 1e-3 --pixels 0.01 published/01-quickstart.ipynb   # another processor
+  git worktree add ../then COMMIT && cd ../then && go run ./kernel verify FILE   # with the very code`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) != 1:
+				return failure.Usage("%d notebooks given: name one, as in: go run ./kernel verify published/01-quickstart.ipynb", len(args))
+			case !(tolerances.Tolerance >= 0 && tolerances.Tolerance < 1):
+				return failure.Usage("--tolerance is %v: give a number from 0 to 1", tolerances.Tolerance)
+			case !(tolerances.Pixels >= 0 && tolerances.Pixels < 1):
+				return failure.Usage("--pixels is %v: give a share from 0 to 1", tolerances.Pixels)
+			case runs.Timeout < 0:
+				return failure.Usage("--timeout %q is negative: give the time that a cell may take, or 0 for any", runs.Timeout.String())
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
+			defer stop()
+			ctx, cancel := whileParentLives(ctx)
+			defer cancel()
+			runs.Progress = runner.NewProgress(cmd.ErrOrStderr())
+			return verify(ctx, cmd.OutOrStdout(), args[0], runs, tolerances)
+		},
+	}
+	cmd.Flags().Float64Var(&tolerances.Tolerance, "tolerance", 1e-5, "how much a number that is not whole may differ, relative to the larger one")
+	cmd.Flags().Float64Var(&tolerances.Pixels, "pixels", 1e-5, "the share of a picture's pixels that may differ")
+	cmd.Flags().DurationVar(&runs.Timeout, "timeout", 10*time.Minute, "how long a cell may take; 0 for any time")
+	return cmd
+}
+
+func verify(ctx context.Context, out io.Writer, path string, runs runner.Options, tolerances compare.Options) error {
+	published, err := publication.ReadPublished(path)
+	if err != nil {
+		return err
+	}
+	machine, err := provision.ThisMachine()
+	if err != nil {
+		return err
+	}
+	if err := machine.Ensure(ctx, os.Stderr, provision.Options{RunOnly: true}); err != nil {
+		return err
+	}
+	if runs.Spec, err = machine.KernelSpec(); err != nil {
+		return err
+	}
+	again, err := published.Again(ctx, machine, path, runs)
+	if err != nil {
+		return err
+	}
+	required := modulesAt(ctx, machine.Checkout, published.Record.Commit)
+	findings := publication.Verdict(published, again, required, path, tolerances)
+	printFindings(out, findings)
+	return verdict(path, findings, again.Failed)
+}
+
+// modulesAt returns the versions that a commit of the checkout requires; nil where it does not have it.
+func modulesAt(ctx context.Context, checkout, commit string) map[string]string {
+	if commit == "unknown" || commit == "" || commit[0] == '-' {
+		return nil
+	}
+	mod, err := exec.CommandContext(ctx, "git", "-C", checkout, "show", commit+":go.mod").Output()
+	if err != nil {
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "tokenfuse-verify-")
+	if err != nil {
+		return nil
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "go.mod")
+	if os.WriteFile(path, mod, 0o600) != nil {
+		return nil
+	}
+	modules, err := provenance.Modules(ctx, path)
+	if err != nil {
+		return nil
+	}
+	return modules
+}
+
+func printFindings(out io.Writer, findings []publication.Finding) {
+	rows := table.NewWriter()
+	rows.SuppressTrailingSpaces()
+	rows.SetStyle(table.StyleLight)
+	rows.Style().Options = table.OptionsNoBordersAndSeparators
+	for _, f := range findings {
+		rows.AppendRow(table.Row{f.What, f.State, f.Detail})
+	}
+	fmt.Fprintln(out, rows.Render())
+}
+
+// verdict is nil where nothing speaks against the notebook, else an error that names what does.
+func verdict(path string, findings []publication.Finding, failed error) error {
+	wrong, first := 0, ""
+	for _, f := range findings {
+		if f.Wrong() {
+			if wrong++; wrong == 1 {
+				first = fmt.Sprintf("%s %s: %s", f.What, f.State, f.Detail)
+			}
+		}
+	}
+	switch {
+	case wrong == 1:
+		return failure.Work("%s: not the same: %s", path, first)
+	case wrong > 1:
+		return failure.Work("%s: not the same: %s (and %d more, see the table)", path, first, wrong-1)
+	case failed != nil:
+		return failed
+	}
+	return nil
+}
