@@ -94,7 +94,7 @@ func publish(ctx context.Context, progress io.Writer, path, output string, setti
 	if opts.Spec, err = machine.KernelSpec(); err != nil {
 		return err
 	}
-	if err := work.Execute(ctx, machine, opts); err != nil {
+	if err := work.Execute(ctx, opts); err != nil {
 		return err
 	}
 	if err := work.Finish(ctx, machine); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 
+	"tokenfuse/kernel/internal/compare"
 	"tokenfuse/kernel/internal/nbformat"
 )
 
@@ -14,10 +15,10 @@ type Checksums struct {
 	Outputs string `json:"outputs,omitempty"`
 }
 
-// Sum returns a cell's checksums.
+// Sum returns a cell's checksums; of the outputs of a cell tagged timing, which are others each time, none.
 func Sum(cell *nbformat.Cell) Checksums {
 	sums := Checksums{Source: digest([]byte(cell.Source))}
-	if len(cell.Outputs) > 0 {
+	if len(cell.Outputs) > 0 && !cell.HasTag(compare.TimingTag) {
 		// Keys are sorted and texts joined, so that Jupyter may have written the file anew.
 		text, err := json.Marshal(cell.Outputs)
 		if err != nil {

@@ -83,7 +83,7 @@ func (p *Publication) Files() []string {
 }
 
 // Execute runs the notebook and remembers how long each cell took.
-func (p *Publication) Execute(ctx context.Context, machine *provision.Machine, opts runner.Options) error {
+func (p *Publication) Execute(ctx context.Context, opts runner.Options) error {
 	begin := time.Now()
 	var err error
 	p.took.Cells, err = execute(ctx, &p.job, p.notes(), opts)
@@ -96,6 +96,7 @@ func (p *Publication) notes() string { return p.staged(".inputs") }
 // execute runs a job whose cells note what they read in the file notes.
 func execute(ctx context.Context, job *runner.Job, notes string, opts runner.Options) (map[string]float64, error) {
 	took := map[string]float64{}
+	opts.Staged = true
 	opts.Took = func(cell *nbformat.Cell, d time.Duration) { took[cell.ID] = d.Seconds() }
 	path, err := filepath.Abs(notes)
 	if err != nil {

@@ -61,8 +61,10 @@ func (p Published) Again(ctx context.Context, machine *provision.Machine, path s
 	if err := provenance.Strip(job.Notebook); err != nil {
 		return Again{}, err
 	}
-	if folder := filepath.Join(machine.Checkout, filepath.FromSlash(filepath.Dir(p.Record.Notebook))); filepath.IsLocal(filepath.FromSlash(p.Record.Notebook)) && isFolder(folder) {
-		job.Path = filepath.Join(folder, filepath.Base(path))
+	if from := filepath.FromSlash(p.Record.Notebook); filepath.IsLocal(from) && filepath.Dir(from) != "." {
+		if folder := filepath.Join(machine.Checkout, filepath.Dir(from)); isFolder(folder) {
+			job.Dir = folder
+		}
 	}
 	notes := filepath.Join(dir, "inputs")
 	opts.KeepGoing = true

@@ -14,6 +14,7 @@ import (
 type Job struct {
 	Path     string // as the user named it
 	Output   string // where the executed notebook goes
+	Dir      string // where its cells run; "" for the folder of Path
 	Notebook *nbformat.Notebook
 }
 

@@ -88,7 +88,10 @@ func (p *Progress) failed(err error) {
 
 func (p *Progress) finish(path, output string, cells int, took time.Duration) {
 	if p != nil {
-		fmt.Fprintf(p.out, "%s: %s in %.1fs, written to %s\n", path, count(cells, "cell"), took.Seconds(), output)
+		if output != "" {
+			output = ", written to " + output
+		}
+		fmt.Fprintf(p.out, "%s: %s in %.1fs%s\n", path, count(cells, "cell"), took.Seconds(), output)
 	}
 }
 

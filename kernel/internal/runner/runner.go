@@ -5,6 +5,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,12 +25,14 @@ type Options struct {
 	KeepGoing bool          // go on behind a cell that failed
 	Progress  *Progress     // nil for none
 	MaxOutput int           // bytes of output that a cell keeps; 0 is jupyter.DefaultMaxOutput, below 0 all
+	// Staged says that the caller moves the output on: nobody is told where it is now.
+	Staged bool
 	// Took, where it is not nil, is told how long each cell took.
 	Took func(cell *nbformat.Cell, took time.Duration)
 }
 
-// Run executes the job's notebook in a kernel of its own, whose working directory is the notebook's
-// folder. The output is written after each cell, and so also when a cell fails, ctx ends or the
+// Run executes the job's notebook in a kernel of its own, whose working directory is Dir, or else the
+// notebook's folder. The output is written after each cell, and so also when a cell fails, ctx ends or the
 // kernel dies. The error has exit code 1 for a cell that failed.
 func (j *Job) Run(ctx context.Context, opts Options) (err error) {
 	begin := time.Now()
@@ -38,7 +41,7 @@ func (j *Job) Run(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	opts.Progress.start(j.Path, len(cells))
-	kernel, err := jupyter.Start(ctx, opts.Spec, jupyter.Options{Dir: filepath.Dir(j.Path)})
+	kernel, err := jupyter.Start(ctx, opts.Spec, jupyter.Options{Dir: cmp.Or(j.Dir, filepath.Dir(j.Path))})
 	if err != nil {
 		return j.fail(ctx, err)
 	}
@@ -68,7 +71,11 @@ func (j *Job) Run(ctx context.Context, opts Options) (err error) {
 	if len(failures) > 0 {
 		return failure.Work("%s: %d of %s failed", j.Path, len(failures), count(len(cells), "cell"))
 	}
-	opts.Progress.finish(j.Path, j.Output, len(cells), time.Since(begin))
+	output := j.Output
+	if opts.Staged {
+		output = ""
+	}
+	opts.Progress.finish(j.Path, output, len(cells), time.Since(begin))
 	return nil
 }
 
