@@ -112,7 +112,7 @@ var links = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 
 // plain is Markdown without its marks.
 func plain(text string) string {
-	return strings.NewReplacer("**", "", "`", "", "*", "").Replace(links.ReplaceAllString(text, "$1"))
+	return strings.NewReplacer("**", "", "`", "", "*", "", "$", "").Replace(links.ReplaceAllString(text, "$1"))
 }
 
 // Page writes the entries as HTML.

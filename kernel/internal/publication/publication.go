@@ -93,6 +93,10 @@ func (p *Publication) Execute(ctx context.Context, opts runner.Options) error {
 
 func (p *Publication) notes() string { return p.staged(".inputs") }
 
+// keepVariable names the folder of the values that notebook.Keep keeps: one of the run's own, so that
+// each is computed in it, from inputs that are noted.
+const keepVariable = "TOKENFUSE_KEEP"
+
 // execute runs a job whose cells note what they read in the file notes.
 func execute(ctx context.Context, job *runner.Job, notes string, opts runner.Options) (map[string]float64, error) {
 	took := map[string]float64{}
@@ -104,6 +108,7 @@ func execute(ctx context.Context, job *runner.Job, notes string, opts runner.Opt
 	}
 	opts.Spec.Env = maps.Clone(opts.Spec.Env)
 	opts.Spec.Env[inputs.Env] = path
+	opts.Spec.Env[keepVariable] = path + ".kept"
 	return took, job.Run(ctx, opts)
 }
 

@@ -1,0 +1,109 @@
+package page
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"tokenfuse/kernel/internal/nbformat"
+	"tokenfuse/lib/accel"
+)
+
+// python returns the interpreter of the managed environment.
+func python(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts Python for each page")
+	}
+	home, err := accel.Home()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(home, "jupyter", "bin", "python")
+	if err := exec.Command(path, "-c", "import nbconvert, latex2mathml").Run(); err != nil {
+		t.Skipf("no Python with nbconvert and latex2mathml (%v): run go run ./kernel setup", err)
+	}
+	return path
+}
+
+// pixel is a picture of one pixel.
+const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+const notebook = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {"language_info": {"name": "go"}}, "cells": [
+	{"id": "t", "cell_type": "markdown", "metadata": {}, "source": "# A <study>\n\nOf $x_i$ and\n\n$$\\begin{aligned} a &= b \\\\ c &= d \\end{aligned}$$\n\n#### Details\n\n# Another title\n\n|a|\n|-|\n|1|\n\n[a link](https://arxiv.org/abs/2403.10030), <details><summary>more</summary>less</details>"},
+	{"id": "c", "cell_type": "code", "metadata": {}, "execution_count": 1, "source": "for range 3 { /* <b> */ }", "outputs": [
+		{"output_type": "stream", "name": "stdout", "text": "<script>alert(1)</script> \u001b[31mred\u001b[0m"},
+		{"output_type": "display_data", "metadata": {"alt": "a \"curve\""}, "data": {"image/png": "PIXEL", "text/plain": "x"}},
+		{"output_type": "display_data", "metadata": {}, "data": {"image/png": "PIXEL", "text/plain": "a table"}},
+		{"output_type": "display_data", "metadata": {}, "data": {"text/html": "<div>MORE</div>", "application/vnd.tokenfuse.rows": "{}", "text/plain": "y"}},
+		{"output_type": "display_data", "metadata": {}, "data": {"text/markdown": "about $r^2$", "text/plain": "z"}}]}]}`
+
+func render(t *testing.T, replace ...string) (string, error) {
+	t.Helper()
+	n, err := nbformat.Parse([]byte(strings.NewReplacer(append(replace, "PIXEL", pixel)...).Replace(notebook)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := Render(t.Context(), python(t), n, `A <study> & "more"`, t.TempDir())
+	return string(made), err
+}
+
+// External finds what a page would fetch when it is opened.
+var external = regexp.MustCompile(`(?i)(?:src|srcset|poster|data|xlink:href)\s*=\s*["']?(?:https?:)?//|<link\b|<script\b|<iframe\b|@import|url\(\s*["']?(?:https?:)?//`)
+
+func TestRender(t *testing.T) {
+	made, err := render(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := external.FindString(made); found != "" {
+		t.Errorf("the page would fetch: %q", found)
+	}
+	for _, want := range []string{
+		`<html lang="en">`, `<title>A &lt;study&gt; &amp; "more"</title>`, `alt='a "curve"'`, `alt="a table"`,
+		`<a href="https://arxiv.org/abs/2403.10030">`, "<summary>more</summary>", "&lt;script&gt;alert(1)", `class="ansi-red-fg"`, `scope="col"`,
+		`<msub><mi>x</mi><mi>i</mi></msub>`, `<msup><mi>r</mi><mn>2</mn></msup>`, "<div>MORE</div>",
+	} {
+		if !strings.Contains(made, want) {
+			t.Errorf("no %s in the page", want)
+		}
+	}
+	if n := strings.Count(made, "<mtd"); n != 4 {
+		t.Errorf("aligned has %d cells, want 2 lines of 2", n)
+	}
+	if strings.Contains(made, "$") || strings.Contains(made, `\begin`) {
+		t.Error("LaTeX is left in the page")
+	}
+	levels := ""
+	for _, heading := range regexp.MustCompile(`<h(\d)`).FindAllStringSubmatch(made, -1) {
+		levels += heading[1]
+	}
+	if levels != "122" {
+		t.Errorf("levels of headings %s, want one title and none left out: 122", levels)
+	}
+	if again, err := render(t); err != nil || again != made {
+		t.Errorf("made again it is another page, or %v", err)
+	}
+}
+
+func TestRenderRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ place, by, want string }{
+		"a picture elsewhere":   {"MORE", `<img src='https://example.org/a.png'>`, "it would fetch 'https://example.org/a.png' when opened"},
+		"a picture not there":   {"[a link](https:", "![a](absent.png) [a link](https:", "it would fetch 'absent.png' when opened"},
+		"a style elsewhere":     {"MORE", `<style>@import 'https://example.org/a.css';</style>`, "@import"},
+		"a frame":               {"MORE", `<iframe src='https://example.org'></iframe>`, "<iframe> https://example.org"},
+		"an unknown command":    {"$x_i$", `$\\mystery{x}$`, `uses \mystery`},
+		"a formula cut off":     {"$x_i$", `$x_{$`, "is not LaTeX"},
+		"a picture in a style":  {"MORE", `<div style='background: url(http://example.org/a.png)'></div>`, "url(http://example.org/a.png)"},
+		"a handler of an event": {"MORE", `<img src='data:image/png;base64,PIXEL' onerror='x()'>`, "onerror=x()"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := render(t, c.place, c.by)
+			if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(strings.ReplaceAll(err.Error(), `\\`, `\`), c.want) {
+				t.Errorf("error %v, want one line with %q", err, c.want)
+			}
+		})
+	}
+}
