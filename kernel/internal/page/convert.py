@@ -14,6 +14,13 @@ from jinja2 import pass_context
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from traitlets.config import Config
+
+
+# The forms of an output, the best first.
+FORMS = [
+    "text/html", "text/markdown", "image/svg+xml", "text/latex", "image/gif", "image/png", "image/jpeg", "text/plain",
+]
 
 
 class Refused(Exception):
@@ -123,6 +130,7 @@ def main(path, folder, templates):
     notebook.metadata.pop("widgets", None)
     alternatives(notebook)
     exporter = Exporter(
+        config=Config({"NbConvertBase": {"display_data_priority": FORMS}}),
         template_name="tokenfuse", extra_template_basedirs=[templates], embed_images=True, exclude_anchor_links=True
     )
     title = notebook.metadata.get("title", "notebook")

@@ -37,6 +37,7 @@ const notebook = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {"language_in
 		{"output_type": "stream", "name": "stdout", "text": "<script>alert(1)</script> \u001b[31mred\u001b[0m"},
 		{"output_type": "display_data", "metadata": {"alt": "a \"curve\""}, "data": {"image/png": "PIXEL", "text/plain": "x"}},
 		{"output_type": "display_data", "metadata": {}, "data": {"image/png": "PIXEL", "text/plain": "a table"}},
+		{"output_type": "display_data", "metadata": {"alt": "moves"}, "data": {"image/gif": "R0lGODlhAQABAAAAACw=", "text/plain": "no"}},
 		{"output_type": "display_data", "metadata": {}, "data": {"text/html": "<div>MORE</div>", "application/vnd.tokenfuse.rows": "{}", "text/plain": "y"}},
 		{"output_type": "display_data", "metadata": {}, "data": {"text/markdown": "about $r^2$", "text/plain": "z"}}]}]}`
 
@@ -62,7 +63,7 @@ func TestRender(t *testing.T) {
 		t.Errorf("the page would fetch: %q", found)
 	}
 	for _, want := range []string{
-		`<html lang="en">`, `<title>A &lt;study&gt; &amp; "more"</title>`, `alt='a "curve"'`, `alt="a table"`,
+		`<html lang="en">`, `<title>A &lt;study&gt; &amp; "more"</title>`, `alt='a "curve"'`, `alt="a table"`, `<img alt="moves" src="data:image/gif;base64,R0lGODlhAQABAAAAACw="/>`,
 		`<a href="https://arxiv.org/abs/2403.10030">`, "<summary>more</summary>", "&lt;script&gt;alert(1)", `class="ansi-red-fg"`, `scope="col"`,
 		`<msub><mi>x</mi><mi>i</mi></msub>`, `<msup><mi>r</mi><mn>2</mn></msup>`, "<div>MORE</div>",
 	} {

@@ -18,6 +18,7 @@ import (
 	"tokenfuse/kernel/internal/provision"
 	"tokenfuse/kernel/internal/runner"
 	"tokenfuse/lib/inputs"
+	"tokenfuse/lib/notebook"
 )
 
 // Publication is one notebook on its way.
@@ -93,10 +94,6 @@ func (p *Publication) Execute(ctx context.Context, opts runner.Options) error {
 
 func (p *Publication) notes() string { return p.staged(".inputs") }
 
-// keepVariable names the folder of the values that notebook.Keep keeps: one of the run's own, so that
-// each is computed in it, from inputs that are noted.
-const keepVariable = "TOKENFUSE_KEEP"
-
 // execute runs a job whose cells note what they read in the file notes.
 func execute(ctx context.Context, job *runner.Job, notes string, opts runner.Options) (map[string]float64, error) {
 	took := map[string]float64{}
@@ -108,49 +105,50 @@ func execute(ctx context.Context, job *runner.Job, notes string, opts runner.Opt
 	}
 	opts.Spec.Env = maps.Clone(opts.Spec.Env)
 	opts.Spec.Env[inputs.Env] = path
-	opts.Spec.Env[keepVariable] = path + ".kept"
+	// Values are kept from cell to cell, but each is computed in this run, from inputs that are noted.
+	opts.Spec.Env[notebook.KeepVariable] = path + ".kept"
 	return took, job.Run(ctx, opts)
 }
 
 // Finish writes notebook, page and data, and moves them to their place.
 func (p *Publication) Finish(ctx context.Context, machine *provision.Machine) error {
-	notebook := p.job.Notebook
+	executed := p.job.Notebook
 	private := provenance.ThisPrivate(machine.Checkout)
-	if err := private.Clean(notebook); err != nil {
+	if err := private.Clean(executed); err != nil {
 		return err
 	}
-	if err := private.Check(notebook); err != nil {
+	if err := private.Check(executed); err != nil {
 		return failure.Work("%s: not published: %w", p.path, err)
 	}
 	notes, err := inputs.Read(p.notes())
 	if err != nil {
 		return err
 	}
-	if p.Record, err = provenance.Gather(ctx, machine, p.path, p.output, notebook, notes); err != nil {
+	if p.Record, err = provenance.Gather(ctx, machine, p.path, p.output, executed, notes); err != nil {
 		return failure.Work("%s: %w", p.path, err)
 	}
-	if p.Record.Figures, err = writeData(notebook, p.staging, p.name+"-data"); err != nil {
+	if p.Record.Figures, err = writeData(executed, p.staging, p.name+"-data"); err != nil {
 		return failure.Work("%s: %w", p.path, err)
 	}
-	notebook.Cells = append(notebook.Cells, &nbformat.Cell{
+	executed.Cells = append(executed.Cells, &nbformat.Cell{
 		ID: provenance.CellID, Kind: nbformat.Markdown, Metadata: nbformat.Object{"tags": []byte(`["provenance"]`)},
 		Source: provenance.Table(p.Record, p.took, p.name+".ipynb"),
 	})
-	if err := provenance.Set(notebook, p.Record, p.took); err != nil {
+	if err := provenance.Set(executed, p.Record, p.took); err != nil {
 		return failure.Usage("%s: %w", p.path, err)
 	}
 	folder, err := filepath.Abs(filepath.Dir(p.path))
 	if err != nil {
 		return err
 	}
-	html, err := page.Render(ctx, machine.JupyterProgram("python"), notebook, Title(notebook, p.name), folder)
+	html, err := page.Render(ctx, machine.JupyterProgram("python"), executed, Title(executed, p.name), folder)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(p.staged(".html"), html, 0o644); err != nil {
 		return failure.Work("%w", err)
 	}
-	if err := nbformat.Write(p.staged(".ipynb"), notebook); err != nil {
+	if err := nbformat.Write(p.staged(".ipynb"), executed); err != nil {
 		return failure.Work("%w", err)
 	}
 	return p.place()
