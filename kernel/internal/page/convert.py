@@ -4,9 +4,13 @@ FOLDER is where the notebook's own pictures are. Formulas become MathML, which b
 readers read without a script; a formula that cannot is an error. Errors are one line that begins with
 "page: ".
 """
+import base64
 import json
+import mimetypes
+import os
 import re
 import sys
+from urllib.parse import unquote
 
 import nbformat
 from bs4 import BeautifulSoup
@@ -42,6 +46,14 @@ def mathml(text, display):
 
 
 class Renderer(IPythonRenderer):
+    # nbconvert parses each piece of HTML by itself to embed pictures, which closes a <details> before its
+    # content; embed does that for the whole page.
+    def block_html(self, html):
+        return html + "\n"
+
+    def inline_html(self, html):
+        return html
+
     def block_math(self, body):
         return mathml(body, "block")
 
@@ -78,6 +90,16 @@ def alternatives(notebook):
                     inner = metadata.get(mime, {})
                     words = (inner.get("alt") if isinstance(inner, dict) else None) or metadata.get("alt")
                     metadata["alt"] = words or output["data"].get("text/plain") or "picture"
+
+
+def embed(page, folder):
+    """Puts the pictures of HTML in Markdown into the page, those that are in the folder."""
+    for picture in page.find_all("img"):
+        path = os.path.join(folder, unquote(picture.get("src", "")))
+        kind, _ = mimetypes.guess_type(path)
+        if not picture.get("src", "").startswith("data:") and kind and os.path.isfile(path):
+            with open(path, "rb") as file:
+                picture["src"] = f"data:{kind};base64,{base64.b64encode(file.read()).decode()}"
 
 
 def headings(page):
@@ -139,6 +161,7 @@ def main(path, folder, templates):
     # GoNB's own scripts and widgets need a kernel, which a page has not.
     for element in page.select("main script"):
         element.decompose()
+    embed(page, folder)
     headings(page)
     tables(page)
     for what in outside(page):

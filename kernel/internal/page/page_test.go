@@ -1,6 +1,8 @@
 package page
 
 import (
+	"encoding/base64"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -32,7 +34,7 @@ func python(t *testing.T) string {
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 const notebook = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {"language_info": {"name": "go"}}, "cells": [
-	{"id": "t", "cell_type": "markdown", "metadata": {}, "source": "# A <study>\n\nOf $x_i$ and\n\n$$\\begin{aligned} a &= b \\\\ c &= d \\end{aligned}$$\n\n#### Details\n\n# Another title\n\n|a|\n|-|\n|1|\n\n[a link](https://arxiv.org/abs/2403.10030), <details><summary>more</summary>less</details>"},
+	{"id": "t", "cell_type": "markdown", "metadata": {}, "source": "# A <study>\n\nOf $x_i$ and\n\n$$\\begin{aligned} a &= b \\\\ c &= d \\end{aligned}$$\n\n#### Details\n\n# Another title\n\n|a|\n|-|\n|1|\n\n[a link](https://arxiv.org/abs/2403.10030), <b>bold</b>\n\n<details><summary>more</summary>\n\nless, *much*\n\n</details>\n\n<img src=\"a.png\" alt=\"mine\">"},
 	{"id": "c", "cell_type": "code", "metadata": {}, "execution_count": 1, "source": "for range 3 { /* <b> */ }", "outputs": [
 		{"output_type": "stream", "name": "stdout", "text": "<script>alert(1)</script> \u001b[31mred\u001b[0m"},
 		{"output_type": "display_data", "metadata": {"alt": "a \"curve\""}, "data": {"image/png": "PIXEL", "text/plain": "x"}},
@@ -47,7 +49,15 @@ func render(t *testing.T, replace ...string) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := Render(t.Context(), python(t), n, `A <study> & "more"`, t.TempDir())
+	folder := t.TempDir()
+	picture, err := base64.StdEncoding.DecodeString(pixel)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, "a.png"), picture, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := Render(t.Context(), python(t), n, `A <study> & "more"`, folder)
 	return string(made), err
 }
 
@@ -64,7 +74,7 @@ func TestRender(t *testing.T) {
 	}
 	for _, want := range []string{
 		`<html lang="en">`, `<title>A &lt;study&gt; &amp; "more"</title>`, `alt='a "curve"'`, `alt="a table"`, `<img alt="moves" src="data:image/gif;base64,R0lGODlhAQABAAAAACw="/>`,
-		`<a href="https://arxiv.org/abs/2403.10030">`, "<summary>more</summary>", "&lt;script&gt;alert(1)", `class="ansi-red-fg"`, `scope="col"`,
+		`<a href="https://arxiv.org/abs/2403.10030">`, "<details><summary>more</summary>\n<p>less, <em>much</em></p>\n</details>", `<img alt="mine" src="data:image/png;base64,`, "<b>bold</b>", "&lt;script&gt;alert(1)", `class="ansi-red-fg"`, `scope="col"`,
 		`<msub><mi>x</mi><mi>i</mi></msub>`, `<msup><mi>r</mi><mn>2</mn></msup>`, "<div>MORE</div>",
 	} {
 		if !strings.Contains(made, want) {
