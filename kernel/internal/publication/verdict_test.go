@@ -162,7 +162,7 @@ func TestVerdict(t *testing.T) {
 
 // Jupyter may open and save a published notebook: that changes nothing.
 func TestVerdictAfterJupyterSavedIt(t *testing.T) {
-	published, again, path := study(t)
+	_, again, path := study(t)
 	var document any
 	text, err := os.ReadFile(path)
 	if err == nil {
@@ -177,7 +177,8 @@ func TestVerdictAfterJupyterSavedIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if published, err = ReadPublished(path); err != nil {
+	published, err := ReadPublished(path)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if got := wrong(Verdict(published, again, nil, path, compare.Options{})); got != "" {
