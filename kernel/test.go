@@ -27,8 +27,8 @@ func newTestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "Run every test of the project, the notebooks included",
-		Long: `Sets up what is missing, then runs go mod verify, go vet, staticcheck, go test and each benchmark once on all
-packages, tests of use by many goroutines under the race detector, each fuzz test for some seconds, and executes
+		Long: `Sets up what is missing, then runs go vet, staticcheck, go test and each benchmark once on all packages,
+tests of use by many goroutines under the race detector, each fuzz test on some hundred inputs, and executes
 every notebook of notebooks/ into a temporary folder. Each of them runs whatever became of the others.
 
 With --short, tests leave out what takes long, nothing is fuzzed or watched for races, and a notebook runs

@@ -16,8 +16,9 @@ var racePackages = []string{"./datasets", "./plots", "./lib/internal/diskcache",
 // matrix products count with addresses as numbers (v0.1.6), which ends the program.
 const withoutCheckptr = "-gcflags=github.com/gomlx/compute/...=-d=checkptr=0"
 
-// fuzzTime is how long each fuzz test looks for new inputs. Longer: go test -fuzz NAME ./PACKAGE.
-const fuzzTime = "2s"
+// fuzzTime is how many new inputs each fuzz test tries: a number, since go test may take the end of a time
+// for a failure. Longer: go test -fuzz NAME ./PACKAGE.
+const fuzzTime = "300x"
 
 // hostile are the checks with goroutines and with inputs that nobody meant.
 func (s *testSuite) hostile(ctx context.Context) []check {
@@ -28,7 +29,7 @@ func (s *testSuite) hostile(ctx context.Context) []check {
 	}
 }
 
-// fuzz runs every fuzz test for some seconds, one process at a time. What fails is kept by go test in the
+// fuzz runs every fuzz test for a while, one process at a time. What fails is kept by go test in the
 // package's testdata/fuzz.
 func (s *testSuite) fuzz(ctx context.Context) error {
 	targets, err := fuzzTargets(s.machine.Checkout)
