@@ -86,10 +86,13 @@ func (f *Figure) addCurve(name string, rows []result.TrainingRow, index int, of 
 	f.legend = append(f.legend, legendEntry{name, thumbnails})
 }
 
-// bounds are the plot's lowest and highest values; 0 and 1 of an empty one.
+// bounds are the plot's lowest and highest values; 0 and 1 of an empty one, and around a single value as far.
 func bounds(p *plot.Plot) (low, high float64) {
-	if !(p.Y.Min <= p.Y.Max) {
+	switch {
+	case !(p.Y.Min <= p.Y.Max):
 		return 0, 1
+	case p.Y.Min == p.Y.Max:
+		return p.Y.Min - 0.5, p.Y.Max + 0.5
 	}
 	return p.Y.Min, p.Y.Max
 }

@@ -79,3 +79,16 @@ func TestTrainingSmall(t *testing.T) {
 		t.Error("no rows were drawn")
 	}
 }
+
+// TestTrainingOfOneAccuracy: an axis around one value spans a point, not the last digits of a float.
+func TestTrainingOfOneAccuracy(t *testing.T) {
+	rows := trainingRows(1)
+	rows[1].EMAAccuracyTop1 = nil
+	figure, err := Training(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if y := figure.Parts[1].Plot.Y; y.Max-y.Min < 1 {
+		t.Errorf("the axis is from %v to %v", y.Min, y.Max)
+	}
+}
