@@ -200,15 +200,22 @@ func byCriteria(rows []result.Row) []result.Row {
 	return labelled
 }
 
-// criteria names those of MCTF that are on; empty where the setting names none.
+// criteria names those of MCTF that are on, the published ones and then one's own; empty where the setting
+// names none.
 func criteria(fields map[string]string) string {
+	names := []string{"similarity", "informativeness", "size"}
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		if name, ok := strings.CutPrefix(key, "tau."); ok && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
 	var on []string
 	named := false
-	for _, key := range []string{"similarity", "informativeness", "size"} {
-		tau, ok := fields["tau."+key]
+	for _, name := range names {
+		tau, ok := fields["tau."+name]
 		named = named || ok
 		if ok && tau != "0" {
-			on = append(on, key)
+			on = append(on, name)
 		}
 	}
 	if named && len(on) == 0 {

@@ -122,6 +122,7 @@ func TestCriteriaNames(t *testing.T) {
 		"other temperatures": {[]string{`{` + all + `}`, `{"tau":{"similarity":1,"informativeness":10,"size":40}}`}, "mctf tau.informativeness=20, mctf tau.informativeness=10"},
 		"other settings":     {[]string{`{"pooling":"size",` + all + `}`, `{"pooling":"max",` + all + `}`}, "mctf pooling=size, mctf pooling=max"},
 		"none on":            {[]string{`{"tau":{"similarity":0,"informativeness":0,"size":0}}`}, "no criterion"},
+		"one of one's own":   {[]string{`{"tau":{"similarity":1,"overlooked":2}}`}, "similarity + overlooked"},
 		"no temperatures":    {[]string{`{"pooling":"size"}`}, "mctf"},
 	} {
 		var rows []result.Row
