@@ -43,7 +43,7 @@ func AblationBars(rows []result.Row) (*Figure, error) {
 		return nil, errors.New("plots: no rows but of the base model: pass some that fuse")
 	}
 	b := newAblation(base, byCriteria(rest))
-	return b.figure(), nil
+	return b.figure().from(rows), nil
 }
 
 // ablation is what the bars show.

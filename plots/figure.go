@@ -51,10 +51,21 @@ type Figure struct {
 	legend []legendEntry
 	layout layout
 	dark   bool
+	data   any
 }
 
 // String returns the figure in words.
 func (f *Figure) String() string { return f.Alt }
+
+// Data returns the rows that a figure of rows was drawn from, without what is another at each run; nil of
+// other figures. notebook.Show hands them on, and publish writes them beside the figure.
+func (f *Figure) Data() any { return f.data }
+
+// from is the figure with the rows that it was drawn from.
+func (f *Figure) from(rows any) *Figure {
+	f.data = rows
+	return f
+}
 
 // Strip puts figures side by side.
 func Strip(figures ...*Figure) *Figure {

@@ -307,3 +307,26 @@ func TestPalette(t *testing.T) {
 		}
 	}
 }
+
+// TestData: a figure of rows knows them, in both themes, and no other does.
+func TestData(t *testing.T) {
+	rows := []result.Row{row("none", "", 1, 0.9), row("tome", `{"r":1}`, 0.5, 0.8)}
+	figure, err := FLOPsAccuracy(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := figure.Dark().Data().([]result.Row); !ok || len(got) != 2 {
+		t.Errorf("data %v", figure.Dark().Data())
+	}
+	logged := trainingRows(1)
+	logged[0].Seconds = 3
+	if figure, err = Training(logged); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := figure.Data().([]result.TrainingRow); !ok || len(got) != 2 || got[0].Seconds != 0 || logged[0].Seconds != 3 {
+		t.Errorf("data %v", figure.Data())
+	}
+	if figure = Strip(figure); figure.Data() != nil {
+		t.Errorf("a strip's data are %v", figure.Data())
+	}
+}

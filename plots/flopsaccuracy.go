@@ -18,5 +18,5 @@ func FLOPsAccuracy(rows []result.Row) (*Figure, error) {
 		label: "GMACs per image", unit: "GMACs",
 		of:    func(r result.Row) float64 { return r.GMACs },
 		costs: func(gmacs float64) float64 { return gmacs },
-	}), nil
+	}).from(rows), nil
 }

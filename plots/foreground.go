@@ -49,7 +49,7 @@ func Foreground(rows []result.Row) (*Figure, error) {
 	figure := Stack(Strip(kept, purity), Strip(own, sizes))
 	figure.addLegend(foregroundLegend(lines)...)
 	figure.Alt = describeForeground(lines)
-	return figure, nil
+	return figure.from(known), nil
 }
 
 // aspect is a number of a row with its standard error.

@@ -59,7 +59,7 @@ func Scale(rows []result.Row) (*Figure, error) {
 	first, last := timed[0], timed[len(timed)-1]
 	figure := Strip(panels...)
 	figure.Alt = fmt.Sprintf("Cost over image size from %s to %s: %s", first.ImageSize, last.ImageSize, strings.Join(order, "; "))
-	return figure, nil
+	return figure.from(timed), nil
 }
 
 // scaleLines groups rows by what is one line, in the order in which the lines appear.

@@ -66,7 +66,7 @@ func Speedup(rows []result.Row) (*Figure, error) {
 	padAxis(&p.Y, 0.2)
 	figure.Height = 3.2*vg.Inch + legendHeight(figure.legend, figure.Width-2*margin)
 	figure.Alt = "Speed-up over the base model: " + strings.Join(said, "; ")
-	return figure, nil
+	return figure.from(rows), nil
 }
 
 // addIdeal draws the speed-up of a model whose time is its GMACs.

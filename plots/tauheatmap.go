@@ -57,7 +57,7 @@ func TauHeatMap(rows []result.Row) (*Figure, error) {
 	}
 	m := &heatMap{x: newTemperatures(taus[0], values[taus[0]]), y: newTemperatures(taus[1], values[taus[1]])}
 	m.fill(rows)
-	return m.figure(), nil
+	return m.figure().from(rows), nil
 }
 
 // temperatures are the values of one, rising.

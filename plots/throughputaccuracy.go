@@ -44,7 +44,7 @@ func ThroughputAccuracy(rows []result.Row) (*Figure, error) {
 		of:     func(r result.Row) float64 { return r.ImagesPerSecond },
 		costs:  func(speed float64) float64 { return 1 / speed },
 		spread: quartiles,
-	}), nil
+	}).from(both), nil
 }
 
 // withSpeed returns the row with the speed of the timed row of the same setting.

@@ -44,7 +44,7 @@ func TokenSizes(rows []result.Row) (*Figure, error) {
 	figure := Strip(left, right)
 	figure.shareLegend()
 	figure.Alt = fmt.Sprintf("How many tokens of each size an image has; foreground: %s; background: %s", foreground, background)
-	return figure, nil
+	return figure.from(known), nil
 }
 
 // GroupSizes draws how many tokens hold 1, 2 to 3, 4 to 7 and more patches of an image: bars side by side

@@ -56,7 +56,7 @@ func TokensPerLayer(rows []result.Row) (*Figure, error) {
 	p.Y.Max *= 1.06
 	figure.Height = 2.8*vg.Inch + legendHeight(figure.legend, figure.Width-2*margin)
 	figure.Alt = fmt.Sprintf("Tokens that leave each of %d blocks; the last: %s", depth, strings.Join(alts, ", "))
-	return figure, nil
+	return figure.from(known), nil
 }
 
 // meanTokens returns the tokens that leave each block over the seeds, as far as all say.

@@ -48,7 +48,11 @@ func Training(rows []result.TrainingRow) (*Figure, error) {
 			break
 		}
 	}
-	return figure, nil
+	untimed := slices.Clone(rows)
+	for i := range untimed {
+		untimed[i].Seconds = 0
+	}
+	return figure.from(untimed), nil
 }
 
 func trainingPanel(label string) *Figure {

@@ -18,7 +18,7 @@ const MIMERows protocol.MIMEType = "application/vnd.tokenfuse.rows"
 const mostRows = 256 << 10
 
 // Sourced is a Picture that knows the values that it was drawn from: Data returns a slice, one element a
-// row, each of which encoding/json makes an object of.
+// row, each of which encoding/json makes an object of, or nil.
 type Sourced interface {
 	Picture
 	Data() any
@@ -38,7 +38,7 @@ func withRows(c content, rows []result.Row) (content, error) {
 // withData adds the values of a figure that knows them.
 func withData(c content, figure Picture) (content, error) {
 	sourced, ok := figure.(Sourced)
-	if !ok {
+	if !ok || sourced.Data() == nil {
 		return c, nil
 	}
 	if rows, ok := sourced.Data().([]result.Row); ok {
