@@ -173,10 +173,7 @@ func (f *trainFlags) train(ctx context.Context, out, progress io.Writer, recipe 
 	if err != nil {
 		return err
 	}
-	if err := whole.Write(filepath.Join(dir, recipe.Model+".md"), 0o644, func(w io.Writer) error {
-		_, err := io.WriteString(w, text)
-		return err
-	}); err != nil {
+	if err := whole.WriteFile(filepath.Join(dir, recipe.Model+".md"), []byte(text), 0o644); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "%s: accuracy_top1 %.4f on %d test images; weights in %s\n", recipe.Model, accuracy, test.Len(), path)

@@ -8,7 +8,6 @@ import (
 	"image/draw"
 	"image/gif"
 	"image/png"
-	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -111,10 +110,7 @@ func (a *Animation) Save(path string) error {
 	}
 	file, err := encode()
 	if err == nil {
-		err = whole.Write(path, 0o644, func(w io.Writer) error {
-			_, err := w.Write(file)
-			return err
-		})
+		err = whole.WriteFile(path, file, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("plots: cannot save %q: %s", path, strings.TrimPrefix(err.Error(), "plots: "))

@@ -15,7 +15,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -152,10 +151,7 @@ func (f *Figure) file(extension string) ([]byte, error) {
 func (f *Figure) Save(path string) error {
 	picture, err := f.encode(strings.ToLower(filepath.Ext(path)))
 	if err == nil {
-		err = whole.Write(path, 0o644, func(w io.Writer) error {
-			_, err := w.Write(picture)
-			return err
-		})
+		err = whole.WriteFile(path, picture, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("plots: cannot save %q: %w", path, err)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -37,11 +36,7 @@ func (s *Store) Expect(cells []Cell) error {
 	if err != nil {
 		return fmt.Errorf("ablation: %w", err)
 	}
-	err = whole.Write(filepath.Join(s.dir, expectedFile), 0o644, func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	})
-	if err != nil {
+	if err := whole.WriteFile(filepath.Join(s.dir, expectedFile), append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("ablation: store: %w", err)
 	}
 	return nil

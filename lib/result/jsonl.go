@@ -128,11 +128,7 @@ func WriteFile(path string, rows []Row) error {
 	if err := Write(&lines, rows...); err != nil {
 		return err
 	}
-	err := whole.Write(path, 0o644, func(w io.Writer) error {
-		_, err := w.Write(lines.Bytes())
-		return err
-	})
-	if err != nil {
+	if err := whole.WriteFile(path, lines.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("result: %s: %s", path, oneLine(err))
 	}
 	return nil

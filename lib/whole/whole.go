@@ -49,6 +49,14 @@ func Write(path string, mode fs.FileMode, write func(io.Writer) error) (err erro
 	return err
 }
 
+// WriteFile is Write of what is in memory.
+func WriteFile(path string, content []byte, mode fs.FileMode) error {
+	return Write(path, mode, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
 // prefix begins the names of files being written in the place of path.
 func prefix(path string) string { return "." + filepath.Base(path) + ".writing-" }
 

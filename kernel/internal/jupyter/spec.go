@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -55,10 +54,7 @@ func (s Spec) WriteFile(dir string) error {
 	if err := encoder.Encode(s); err != nil {
 		return err
 	}
-	return whole.Write(filepath.Join(dir, "kernel.json"), 0o644, func(w io.Writer) error {
-		_, err := w.Write(content.Bytes())
-		return err
-	})
+	return whole.WriteFile(filepath.Join(dir, "kernel.json"), content.Bytes(), 0o644)
 }
 
 // Environ returns base, a list of NAME=value as of os.Environ, with the spec's Env on top. As in

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,11 +58,7 @@ func Write(path string, n *Notebook) (err error) {
 	if info, err := os.Stat(target); err == nil {
 		mode = info.Mode().Perm()
 	}
-	err = whole.Write(target, mode, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
-	if err != nil {
+	if err := whole.WriteFile(target, data, mode); err != nil {
 		return writeError(path, err)
 	}
 	return nil

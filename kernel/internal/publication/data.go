@@ -10,6 +10,7 @@ import (
 
 	"tokenfuse/kernel/internal/nbformat"
 	"tokenfuse/lib/notebook"
+	"tokenfuse/lib/whole"
 )
 
 // writeData writes the rows behind figures and tables into a folder, one file for each that differs from
@@ -47,22 +48,7 @@ func writeData(n *nbformat.Notebook, dir, folder string) ([]string, error) {
 
 // WriteFile writes a file whole or not at all.
 func WriteFile(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("%s: cannot be written: %w", path, reason(err))
-	}
-	defer os.Remove(file.Name()) // fails once renamed, as it should
-	_, err = file.Write(content)
-	if err == nil {
-		err = file.Chmod(0o644)
-	}
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
+	if err := whole.WriteFile(path, content, 0o644); err != nil {
 		return fmt.Errorf("%s: cannot be written: %w", path, reason(err))
 	}
 	return nil
