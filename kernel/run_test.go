@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"tokenfuse/kernel/internal/nbformat"
-	"tokenfuse/kernel/internal/provision"
+	"tokenfuse/kernel/internal/provision/provisiontest"
 )
 
 const runNotebookDir = "internal/runner/testdata"
@@ -51,16 +51,7 @@ func TestRunRefuses(t *testing.T) {
 
 // A run that is told to stop writes what it has, leaves nothing behind and exits with 130.
 func TestRunInterrupted(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs GoNB, a build for each cell")
-	}
-	spec, err := provision.KernelSpec()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(spec.Argv[0]); err != nil {
-		t.Fatalf("GoNB is not installed: run go run ./kernel setup (%v)", err)
-	}
+	provisiontest.GoNB(t)
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(signal.String(), func(t *testing.T) {
 			temporary, output := t.TempDir(), filepath.Join(t.TempDir(), "out.ipynb")
