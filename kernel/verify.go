@@ -6,10 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
-	"syscall"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -23,7 +20,7 @@ import (
 )
 
 func newVerifyCommand() *cobra.Command {
-	runs := runner.Options{Name: provision.KernelName}
+	var bounds cellBounds
 	tolerances := compare.Options{}
 	cmd := &cobra.Command{
 		Use:   "verify PUBLISHED.ipynb",
@@ -48,20 +45,17 @@ is no difference. Exit code 1 where something differs.`,
 				return failure.Usage("--tolerance is %v: give a number from 0 to 1", tolerances.Tolerance)
 			case !(tolerances.Pixels >= 0 && tolerances.Pixels < 1):
 				return failure.Usage("--pixels is %v: give a share from 0 to 1", tolerances.Pixels)
-			case runs.Timeout < 0:
-				return failure.Usage("--timeout %q is negative: give the time that a cell may take, or 0 for any", runs.Timeout.String())
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
-			defer stop()
-			ctx, cancel := whileParentLives(ctx)
-			defer cancel()
-			runs.Progress = runner.NewProgress(cmd.ErrOrStderr())
-			return verify(ctx, cmd.OutOrStdout(), args[0], runs, tolerances)
+			runs, err := bounds.options(cmd)
+			if err != nil {
+				return err
+			}
+			return verify(cmd.Context(), cmd.OutOrStdout(), args[0], runs, tolerances)
 		},
 	}
 	cmd.Flags().Float64Var(&tolerances.Tolerance, "tolerance", 1e-5, "how much a number that is not whole may differ, relative to the larger one")
 	cmd.Flags().Float64Var(&tolerances.Pixels, "pixels", 1e-5, "the share of a picture's pixels that may differ")
-	cmd.Flags().DurationVar(&runs.Timeout, "timeout", 10*time.Minute, "how long a cell may take; 0 for any time")
+	bounds.add(cmd)
 	return cmd
 }
 
