@@ -130,9 +130,7 @@ func benchRows(cmd *cobra.Command, f benchFlags) ([]result.Row, error) {
 			return nil, err
 		}
 	}
-	ctx, cancel := whileParentLives(cmd.Context())
-	defer cancel()
-	rows, err := measure(ctx, cmd.ErrOrStderr(), cases, f)
+	rows, err := measure(cmd.Context(), cmd.ErrOrStderr(), cases, f)
 	if err != nil || f.output == "" {
 		return rows, err
 	}

@@ -8,18 +8,13 @@ import (
 	"testing"
 
 	"tokenfuse/kernel/internal/nbformat"
-	"tokenfuse/kernel/internal/provision"
+	"tokenfuse/kernel/internal/provision/provisiontest"
 )
 
 // TestJupytext: a notebook becomes a Go file to review, in which GoNB's %% is a comment, and comes back
 // from it cell by cell; an edit of the file is an edit of the notebook, which keeps its outputs.
 func TestJupytext(t *testing.T) {
-	machine, err := provision.ThisMachine()
-	must(t, err)
-	python := machine.JupyterProgram("python")
-	if err := exec.CommandContext(t.Context(), python, "-c", "import jupytext").Run(); err != nil {
-		t.Skipf("no Python with jupytext (%v): run %s", err, provision.SetupCommand)
-	}
+	python := provisiontest.Python(t, "jupytext")
 	dir := t.TempDir()
 	jupytext := func(arguments ...string) {
 		t.Helper()
@@ -29,7 +24,7 @@ func TestJupytext(t *testing.T) {
 			t.Fatalf("jupytext %q: %v\n%s", arguments, err, said)
 		}
 	}
-	original, err := nbformat.Read(filepath.Join(machine.Checkout, "notebooks", "01-quickstart.ipynb"))
+	original, err := nbformat.Read("../notebooks/01-quickstart.ipynb")
 	must(t, err)
 	must(t, nbformat.Write(filepath.Join(dir, "course.ipynb"), original))
 

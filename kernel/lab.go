@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -22,6 +21,7 @@ import (
 	"tokenfuse/kernel/internal/failure"
 	"tokenfuse/kernel/internal/processes"
 	"tokenfuse/kernel/internal/provision"
+	"tokenfuse/lib/whole"
 )
 
 func newLabCommand() *cobra.Command {
@@ -40,16 +40,11 @@ stops it with its kernels. From another machine: ssh -L 8888:localhost:8888 HOST
 			if port < 0 || port > 65535 {
 				return failure.Usage("--port \"%d\" is no port: take one from 1 to 65535, or 0 for any that is free", port)
 			}
-			// JupyterLab must not outlive a closed terminal, nor an ended go run.
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
-			defer stop()
-			ctx, cancel := whileParentLives(ctx)
-			defer cancel()
 			machine, err := provision.ThisMachine()
 			if err != nil {
 				return err
 			}
-			if err := machine.Ensure(ctx, cmd.ErrOrStderr(), provision.Options{}); err != nil {
+			if err := machine.Ensure(cmd.Context(), cmd.ErrOrStderr(), provision.Options{}); err != nil {
 				return err
 			}
 			if !cmd.Flags().Changed("port") && !isFree(port) {
@@ -64,7 +59,7 @@ stops it with its kernels. From another machine: ssh -L 8888:localhost:8888 HOST
 				browser: !noBrowser,
 				token:   rand.Text(),
 			}
-			return server.run(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return server.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().IntVar(&port, "port", 8888, "port to listen on; 0 for any that is free, which is also taken when 8888 is not")
@@ -206,7 +201,7 @@ func (s labServer) pageConfig() (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	return root, os.WriteFile(filepath.Join(dir, "page_config.json"), text, 0o644)
+	return root, whole.WriteFile(filepath.Join(dir, "page_config.json"), text, 0o644)
 }
 
 // configPath puts a folder in front of the Jupyter configuration that the user names.

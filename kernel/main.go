@@ -19,10 +19,14 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	interrupts := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup, which asks to outlive the terminal
+		interrupts = append(interrupts, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), interrupts...)
 	// A second interrupt kills at once: the first one restores the default behaviour.
 	context.AfterFunc(ctx, stop)
-	os.Exit(execute(ctx, os.Args[1:]))
+	os.Exit(execute(whileParentLives(ctx), os.Args[1:]))
 }
 
 // execute runs the command line and returns its exit code; errors are printed to standard error as

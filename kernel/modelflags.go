@@ -12,6 +12,7 @@ import (
 	"tokenfuse/lib/accel"
 	"tokenfuse/lib/fusion"
 	"tokenfuse/lib/vit"
+	"tokenfuse/lib/whole"
 )
 
 // isFile reports whether an argument that may be a name or a file means a file.
@@ -108,6 +109,9 @@ func backend() (compute.Backend, error) {
 func writable(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return failure.Usage("output %q is a folder: name a file in it", path)
+	}
+	if whole.Special(path) {
+		return nil // beside a device or a pipe nothing is made
 	}
 	dir := filepath.Dir(path)
 	probe, err := os.CreateTemp(dir, ".writable-*")

@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +19,7 @@ import (
 func newPublishCommand() *cobra.Command {
 	var settings []string
 	var output, listed string
-	opts := runner.Options{Name: provision.KernelName}
+	var bounds cellBounds
 	cmd := &cobra.Command{
 		Use:   "publish NOTEBOOK -o DIR",
 		Short: "Execute a notebook, and write it with a page, its data and what it was made with",
@@ -56,15 +53,12 @@ results (those of the cell tagged headline, or else the last ones), and what the
 				return failure.Usage("%d notebooks given: publish them one by one", len(args))
 			case output == "":
 				return failure.Usage("no folder given: add -o DIR, as in: go run ./kernel publish %s -o published", args[0])
-			case opts.Timeout < 0:
-				return failure.Usage("--timeout %q is negative: give the time that a cell may take, or 0 for any", opts.Timeout.String())
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
-			defer stop()
-			ctx, cancel := whileParentLives(ctx)
-			defer cancel()
-			opts.Progress = runner.NewProgress(cmd.ErrOrStderr())
-			if err := publish(ctx, cmd.ErrOrStderr(), args[0], output, settings, opts); err != nil || listed == "" {
+			opts, err := bounds.options(cmd)
+			if err != nil {
+				return err
+			}
+			if err := publish(cmd.Context(), cmd.ErrOrStderr(), args[0], output, settings, opts); err != nil || listed == "" {
 				return err
 			}
 			return writeIndex(cmd.ErrOrStderr(), listed)
@@ -72,7 +66,7 @@ results (those of the cell tagged headline, or else the last ones), and what the
 	}
 	cmd.Flags().StringArrayVarP(&settings, "parameter", "p", nil, "set a parameter, as `name=value` (a list as name=1,2,3); may be repeated")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "publish into this `folder`")
-	cmd.Flags().DurationVar(&opts.Timeout, "timeout", 10*time.Minute, "how long a cell may take; 0 for any time")
+	bounds.add(cmd)
 	cmd.Flags().StringVar(&listed, "index", "", "write index.html of the notebooks published in this `folder`")
 	return cmd
 }

@@ -5,15 +5,13 @@ import (
 	"encoding/binary"
 	"io/fs"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"tokenfuse/kernel/internal/provision"
-	"tokenfuse/lib/accel"
+	"tokenfuse/kernel/internal/provision/provisiontest"
 )
 
 const smallStudy = "testdata/small-study.ipynb"
@@ -75,19 +73,8 @@ func tinyDataset(t *testing.T, firstLabel byte) []string {
 // TestPublishVerify is the round trip: publish twice, verify, and verify what was tampered with on another
 // dataset.
 func TestPublishVerify(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs GoNB, a build for each cell")
-	}
-	spec, err := provision.KernelSpec()
-	must(t, err)
-	if _, err := os.Stat(spec.Argv[0]); err != nil {
-		t.Fatalf("GoNB is not installed: run go run ./kernel setup (%v)", err)
-	}
-	home, err := accel.Home()
-	must(t, err)
-	if err := exec.Command(filepath.Join(home, "jupyter", "bin", "python"), "-c", "import nbconvert, latex2mathml").Run(); err != nil {
-		t.Skipf("no Python with nbconvert and latex2mathml (%v): run go run ./kernel setup", err)
-	}
+	provisiontest.GoNB(t)
+	provisiontest.Python(t, "nbconvert", "latex2mathml")
 	env := tinyDataset(t, 1)
 	dirs := [2]string{t.TempDir(), t.TempDir()}
 	var published [2]map[string]string

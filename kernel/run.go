@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"tokenfuse/kernel/internal/failure"
-	"tokenfuse/kernel/internal/jupyter"
 	"tokenfuse/kernel/internal/provision"
 	"tokenfuse/kernel/internal/runner"
 )
@@ -18,8 +14,8 @@ import (
 func newRunCommand() *cobra.Command {
 	var settings []string
 	var output string
-	opts := runner.Options{Name: provision.KernelName}
-	maxOutput := byteSize(jupyter.DefaultMaxOutput)
+	var bounds cellBounds
+	var keepGoing bool
 	cmd := &cobra.Command{
 		Use:   "run NOTEBOOK...",
 		Short: "Execute notebooks with GoNB, without Python or Jupyter",
@@ -37,25 +33,18 @@ What the kernel needs is installed on first use.`,
 			if len(args) == 0 {
 				return failure.Usage("no notebook given: name at least one, as in: go run ./kernel run notebooks/01-quickstart.ipynb")
 			}
-			if opts.Timeout < 0 {
-				return failure.Usage("--timeout %q is negative: give the time that a cell may take, or 0 for any", opts.Timeout.String())
+			opts, err := bounds.options(cmd)
+			if err != nil {
+				return err
 			}
-			if opts.MaxOutput = int(maxOutput); opts.MaxOutput == 0 {
-				opts.MaxOutput = -1
-			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
-			defer stop()
-			ctx, cancel := whileParentLives(ctx)
-			defer cancel()
-			opts.Progress = runner.NewProgress(cmd.ErrOrStderr())
-			return runNotebooks(ctx, args, output, settings, opts)
+			opts.KeepGoing = keepGoing
+			return runNotebooks(cmd.Context(), args, output, settings, opts)
 		},
 	}
 	cmd.Flags().StringArrayVarP(&settings, "parameter", "p", nil, "set a parameter, as `name=value` (a list as name=1,2,3); may be repeated")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to this `file`, or into this folder, instead of the notebook itself")
-	cmd.Flags().DurationVar(&opts.Timeout, "timeout", 10*time.Minute, "how long a cell may take; 0 for any time")
-	cmd.Flags().Var(&maxOutput, "max-output", "how much output a cell keeps, as 500KiB, 64MiB or 1GiB; the rest is cut with a notice; 0 for all")
-	cmd.Flags().BoolVar(&opts.KeepGoing, "keep-going", false, "go on behind a cell that fails, and with the next notebook")
+	bounds.add(cmd)
+	cmd.Flags().BoolVar(&keepGoing, "keep-going", false, "go on behind a cell that fails, and with the next notebook")
 	return cmd
 }
 

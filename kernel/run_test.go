@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -11,7 +12,7 @@ import (
 	"time"
 
 	"tokenfuse/kernel/internal/nbformat"
-	"tokenfuse/kernel/internal/provision"
+	"tokenfuse/kernel/internal/provision/provisiontest"
 )
 
 const runNotebookDir = "internal/runner/testdata"
@@ -51,18 +52,12 @@ func TestRunRefuses(t *testing.T) {
 
 // A run that is told to stop writes what it has, leaves nothing behind and exits with 130.
 func TestRunInterrupted(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs GoNB, a build for each cell")
-	}
-	spec, err := provision.KernelSpec()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(spec.Argv[0]); err != nil {
-		t.Fatalf("GoNB is not installed: run go run ./kernel setup (%v)", err)
-	}
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		t.Run(signal.String(), func(t *testing.T) {
+	provisiontest.GoNB(t)
+	for _, sent := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(sent.String(), func(t *testing.T) {
+			if signal.Ignored(sent) {
+				t.Skip("the tests run under nohup, and so does what they start")
+			}
 			temporary, output := t.TempDir(), filepath.Join(t.TempDir(), "out.ipynb")
 			command := exec.CommandContext(t.Context(), os.Args[0], "run", "-o", output, filepath.Join(runNotebookDir, "hangs.ipynb"))
 			command.Env = append(os.Environ(), "TOKENFUSE_TEST_COMMAND=1", "TMPDIR="+temporary)
@@ -72,7 +67,7 @@ func TestRunInterrupted(t *testing.T) {
 				t.Fatal(err)
 			}
 			waitForCell(t, temporary)
-			if err := command.Process.Signal(signal); err != nil {
+			if err := command.Process.Signal(sent); err != nil {
 				t.Fatal(err)
 			}
 			_ = command.Wait() // the exit code says it

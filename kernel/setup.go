@@ -43,7 +43,7 @@ kernelspec to your Jupyter data folder. lab, run and test do all this by themsel
 		},
 	}
 	cmd.Flags().BoolVar(&cuda, "cuda", false, "also install XLA for NVIDIA GPUs (linux/amd64; some gigabytes)")
-	cmd.Flags().BoolVar(&noJupyter, "no-jupyter", false, "leave JupyterLab out; run and publish do not need it")
+	cmd.Flags().BoolVar(&noJupyter, "no-jupyter", false, "leave JupyterLab out; run and verify do not need it")
 	cmd.Flags().BoolVar(&clearCache, "clear-cache", false, "only empty the compile cache, where compiled graphs are kept")
 	cmd.MarkFlagsMutuallyExclusive("clear-cache", "cuda")
 	cmd.MarkFlagsMutuallyExclusive("clear-cache", "no-jupyter")

@@ -64,9 +64,7 @@ It exits with 1 when cells failed in this run, and with 3 when the machine lacks
 			if f.batch < 1 {
 				return failure.Usage("--batch is %d, want 1 or more", f.batch)
 			}
-			ctx, cancel := whileParentLives(cmd.Context())
-			defer cancel()
-			return runSweep(ctx, cmd.ErrOrStderr(), args[0], f)
+			return runSweep(cmd.Context(), cmd.ErrOrStderr(), args[0], f)
 		},
 	}
 	cmd.Flags().StringVar(&f.store, "store", "", "`FILE`.jsonl, or a folder in which each worker has a file")

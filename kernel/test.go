@@ -37,15 +37,14 @@ with the parameters that its metadata give under tokenfuse.short_parameters, as 
   go run ./kernel test --short`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel := whileParentLives(cmd.Context())
-			defer cancel()
+			ctx := cmd.Context()
 			machine, err := provision.ThisMachine()
 			if err != nil {
 				return err
 			}
 			opts := provision.Options{Checks: true, Thorough: true}
 			if err := machine.CheckPython(ctx); err != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "test: going without JupyterLab, and without the comparison with nbclient: %v\n", err)
+				fmt.Fprintf(cmd.ErrOrStderr(), "test: going without JupyterLab, and without the tests that need its Python: %v\n", err)
 				opts.NoJupyter = true
 			}
 			if err := machine.Ensure(ctx, cmd.ErrOrStderr(), opts); err != nil {
@@ -82,7 +81,7 @@ func (s *testSuite) run(ctx context.Context) error {
 		{"go vet ./...", func() error { return s.command(ctx, s.stdout, "go", "vet", "./...") }},
 		{"staticcheck ./...", func() error { return s.command(ctx, s.stdout, s.machine.Tool("staticcheck"), "./...") }},
 		{"go " + strings.Join(goTest, " "), func() error { return s.goTest(ctx, goTest) }},
-		{"benchmarks", func() error { return s.command(ctx, io.Discard, "go", smokeRun...) }},
+		{"benchmarks", func() error { return s.quietly(ctx, "go", smokeRun...) }},
 	}
 	if !s.short {
 		checks = append(checks, s.hostile(ctx)...)
@@ -142,6 +141,16 @@ func (s *testSuite) command(ctx context.Context, stdout io.Writer, program strin
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd.Run()
+}
+
+// quietly runs a program as command does, and shows what it printed where it fails.
+func (s *testSuite) quietly(ctx context.Context, program string, args ...string) error {
+	var said bytes.Buffer
+	err := s.command(ctx, &said, program, args...)
+	if err != nil {
+		_, _ = said.WriteTo(s.stdout)
+	}
+	return err
 }
 
 // verifyModules compares the modules in the module cache with the checksums that they came with: those

@@ -95,9 +95,7 @@ func (f *trainFlags) run(cmd *cobra.Command) error {
 	if f.output == "" {
 		return failure.Usage("train: name the folder of the run with --output")
 	}
-	ctx, cancel := whileParentLives(cmd.Context())
-	defer cancel()
-	return f.train(ctx, cmd.OutOrStdout(), os.Stderr, recipe)
+	return f.train(cmd.Context(), cmd.OutOrStdout(), os.Stderr, recipe)
 }
 
 // readRecipe returns a recipe that comes with Tokenfuse, or that of a JSON file.

@@ -6,24 +6,22 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
-	"syscall"
-	"time"
+	"regexp"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tokenfuse/kernel/internal/compare"
 	"tokenfuse/kernel/internal/failure"
-	"tokenfuse/kernel/internal/provenance"
+	"tokenfuse/kernel/internal/processes"
 	"tokenfuse/kernel/internal/provision"
 	"tokenfuse/kernel/internal/publication"
 	"tokenfuse/kernel/internal/runner"
 )
 
 func newVerifyCommand() *cobra.Command {
-	runs := runner.Options{Name: provision.KernelName}
+	var bounds cellBounds
 	tolerances := compare.Options{}
 	cmd := &cobra.Command{
 		Use:   "verify PUBLISHED.ipynb",
@@ -48,20 +46,17 @@ is no difference. Exit code 1 where something differs.`,
 				return failure.Usage("--tolerance is %v: give a number from 0 to 1", tolerances.Tolerance)
 			case !(tolerances.Pixels >= 0 && tolerances.Pixels < 1):
 				return failure.Usage("--pixels is %v: give a share from 0 to 1", tolerances.Pixels)
-			case runs.Timeout < 0:
-				return failure.Usage("--timeout %q is negative: give the time that a cell may take, or 0 for any", runs.Timeout.String())
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
-			defer stop()
-			ctx, cancel := whileParentLives(ctx)
-			defer cancel()
-			runs.Progress = runner.NewProgress(cmd.ErrOrStderr())
-			return verify(ctx, cmd.OutOrStdout(), args[0], runs, tolerances)
+			runs, err := bounds.options(cmd)
+			if err != nil {
+				return err
+			}
+			return verify(cmd.Context(), cmd.OutOrStdout(), args[0], runs, tolerances)
 		},
 	}
 	cmd.Flags().Float64Var(&tolerances.Tolerance, "tolerance", 1e-5, "how much a number that is not whole may differ, relative to the larger one")
 	cmd.Flags().Float64Var(&tolerances.Pixels, "pixels", 1e-5, "the share of a picture's pixels that may differ")
-	cmd.Flags().DurationVar(&runs.Timeout, "timeout", 10*time.Minute, "how long a cell may take; 0 for any time")
+	bounds.add(cmd)
 	return cmd
 }
 
@@ -84,36 +79,39 @@ func verify(ctx context.Context, out io.Writer, path string, runs runner.Options
 	if err != nil {
 		return err
 	}
-	required := modulesAt(ctx, machine.Checkout, published.Record.Commit)
+	required := modulesAt(ctx, machine, published.Record.Commit)
 	findings := publication.Verdict(published, again, required, path, tolerances)
 	printFindings(out, findings)
 	return verdict(path, findings, again.Failed)
 }
 
 // modulesAt returns the versions that a commit of the checkout requires; nil where it does not have it.
-func modulesAt(ctx context.Context, checkout, commit string) map[string]string {
-	if commit == "unknown" || commit == "" || commit[0] == '-' {
-		return nil
+func modulesAt(ctx context.Context, machine *provision.Machine, commit string) map[string]string {
+	if !commitHash.MatchString(commit) {
+		return nil // not to be read as an option, or as a revision that means another commit each day
 	}
-	mod, err := exec.CommandContext(ctx, "git", "-C", checkout, "show", commit+":go.mod").Output()
+	mod, err := exec.CommandContext(ctx, "git", "-C", machine.Checkout, "show", commit+":go.mod").Output()
 	if err != nil {
 		return nil
 	}
-	dir, err := os.MkdirTemp("", "tokenfuse-verify-")
+	family, err := processes.New()
 	if err != nil {
 		return nil
 	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "go.mod")
+	defer family.Close()
+	path := filepath.Join(family.Temporary(), "go.mod")
 	if os.WriteFile(path, mod, 0o600) != nil {
 		return nil
 	}
-	modules, err := provenance.Modules(ctx, path)
+	modules, err := machine.Modules(ctx, path)
 	if err != nil {
 		return nil
 	}
 	return modules
 }
+
+// commitHash matches the whole name of a commit.
+var commitHash = regexp.MustCompile(`^[0-9a-f]{40,64}$`)
 
 func printFindings(out io.Writer, findings []publication.Finding) {
 	rows := table.NewWriter()

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"tokenfuse/lib/whole"
 )
 
 // recorded is the file beside a download that keeps its checksum where none is published, in the form
@@ -42,7 +44,7 @@ func record(part, path string, out io.Writer) error {
 		return err
 	}
 	name := filepath.Base(path)
-	if err := os.WriteFile(recorded(path), []byte(sum+"  "+name+"\n"), 0o644); err != nil {
+	if err := whole.WriteFile(recorded(path), []byte(sum+"  "+name+"\n"), 0o644); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "no checksum of %s is published: its SHA-256 %s is kept in %q, and from now on the file must have it\n", name, sum, recorded(path))

@@ -5,7 +5,6 @@
 package inputs
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"crypto/sha256"
@@ -73,9 +72,9 @@ func Read(path string) ([]Input, error) {
 		return nil, fmt.Errorf("inputs: %w", err)
 	}
 	var all []Input
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+	for line := range bytes.Lines(text) {
 		var input Input
-		if err := json.Unmarshal(lines.Bytes(), &input); err != nil {
+		if err := json.Unmarshal(line, &input); err != nil {
 			return nil, fmt.Errorf("inputs: %s: %w", path, err)
 		}
 		all = append(all, input)

@@ -1,7 +1,9 @@
 package inputs
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,5 +35,22 @@ func TestNotes(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestRead: no note hides those behind it, however long its name; what is none is an error.
+func TestRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notes")
+	t.Setenv(Env, path)
+	Note(Dataset, strings.Repeat("a", 100_000), "01")
+	Note(Dataset, "b", "02")
+	if got, err := Read(path); len(got) != 2 || err != nil {
+		t.Errorf("%d notes, %v; want 2", len(got), err)
+	}
+	if err := os.WriteFile(path, []byte(`{"kind":"data`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("half a note: %v", err)
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"io"
 	"math"
 
-	"tokenfuse/lib/whole"
-
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/nlpodyssey/safetensors"
+
+	"tokenfuse/lib/whole"
 )
 
 // stored are the names of safetensors' types in elements.
@@ -51,7 +51,7 @@ func decodeSafetensors(data []byte) (*File, error) {
 }
 
 // Write writes tensors of the types that Read returns to a safetensors file, whole or not at all.
-func Write(path string, f *File) (err error) {
+func Write(path string, f *File) error {
 	views, err := viewsOf(f)
 	if err != nil {
 		return err

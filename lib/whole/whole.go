@@ -1,4 +1,5 @@
-// Package whole writes files that are there whole or not at all, whatever becomes of the writer.
+// Package whole writes files, and makes folders, that are there whole or not at all, whatever becomes of
+// the writer.
 package whole
 
 import (
@@ -16,10 +17,17 @@ import (
 
 // Write writes a file of that mode: aside, in the same folder, then renamed once it is on the disk. After
 // an error, or when the process was killed meanwhile, path holds what it held before. What killed
-// writers of the same file have left aside is removed. Errors name no path but that of the system.
+// writers of the same file have left aside is removed. A symbolic link stays one, and a device or a pipe
+// (/dev/null, /dev/stdout) is written to as it is: nothing can take its place. Errors name no path but that
+// of the system.
 func Write(path string, mode fs.FileMode, write func(io.Writer) error) (err error) {
-	sweep(path)
-	aside, lock, err := create(path)
+	if Special(path) {
+		return writeTo(path, write)
+	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	aside, lock, err := create(path, os.CreateTemp)
 	if err != nil {
 		return err
 	}
@@ -49,6 +57,38 @@ func Write(path string, mode fs.FileMode, write func(io.Writer) error) (err erro
 	return err
 }
 
+// Special says whether a path is that of something other than a file or a folder.
+func Special(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
+}
+
+func writeTo(path string, write func(io.Writer) error) error {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(file), file.Close())
+}
+
+// Folder makes an empty folder beside path, for what is put together there and then renamed to its place.
+// It is there until remove is called; what killed makers of a folder for the same path have left is removed.
+func Folder(path string) (folder string, remove func() error, err error) {
+	aside, lock, err := create(path, func(dir, pattern string) (*os.File, error) {
+		name, err := os.MkdirTemp(dir, pattern)
+		if err != nil {
+			return nil, err
+		}
+		return os.Open(name)
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	return aside.Name(), func() error {
+		return errors.Join(os.RemoveAll(aside.Name()), aside.Close(), lock.Close())
+	}, nil
+}
+
 // WriteFile is Write of what is in memory.
 func WriteFile(path string, content []byte, mode fs.FileMode) error {
 	return Write(path, mode, func(w io.Writer) error {
@@ -60,27 +100,30 @@ func WriteFile(path string, content []byte, mode fs.FileMode) error {
 // prefix begins the names of files being written in the place of path.
 func prefix(path string) string { return "." + filepath.Base(path) + ".writing-" }
 
-// create makes a file aside that is locked as long as its writer lives.
-func create(path string) (*os.File, *flock.Flock, error) {
+// create makes a file or a folder aside that is locked as long as its writer lives.
+func create(path string, make func(dir, pattern string) (*os.File, error)) (*os.File, *flock.Flock, error) {
+	sweep(path)
 	const attempts = 10
 	for range attempts {
-		aside, err := os.CreateTemp(filepath.Dir(path), prefix(path))
+		aside, err := make(filepath.Dir(path), prefix(path))
 		if err != nil {
 			return nil, nil, err
 		}
-		lock := flock.New(aside.Name(), flock.SetFlag(os.O_RDWR))
+		made, err := aside.Stat()
+		if err != nil {
+			_ = aside.Close()
+			return nil, nil, err
+		}
+		lock := lockOf(aside.Name(), made.IsDir())
 		// A file system without locks does without the sweeping, which then takes nothing for left behind.
 		if got, err := lock.TryLock(); err == nil && !got {
 			_, _ = aside.Close(), lock.Close()
 			continue // another writer is just taking it for left behind
 		}
 		// Or it has done so, before it was locked.
-		made, err := aside.Stat()
-		if err == nil {
-			var there fs.FileInfo
-			if there, err = os.Stat(aside.Name()); err == nil && os.SameFile(made, there) {
-				return aside, lock, nil
-			}
+		there, err := os.Stat(aside.Name())
+		if err == nil && os.SameFile(made, there) {
+			return aside, lock, nil
 		}
 		_, _ = aside.Close(), lock.Close()
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -90,7 +133,17 @@ func create(path string) (*os.File, *flock.Flock, error) {
 	return nil, nil, fmt.Errorf("no file beside %q stays there", path)
 }
 
-// sweep removes the files aside whose writers are gone.
+// lockOf is the lock of a file or a folder aside. It is opened as network file systems want it for a lock,
+// which a folder cannot be.
+func lockOf(path string, folder bool) *flock.Flock {
+	flag := os.O_RDWR
+	if folder {
+		flag = os.O_RDONLY
+	}
+	return flock.New(path, flock.SetFlag(flag))
+}
+
+// sweep removes what is aside and whose writers are gone.
 func sweep(path string) {
 	folder := filepath.Dir(path)
 	entries, err := os.ReadDir(folder)
@@ -101,9 +154,9 @@ func sweep(path string) {
 		if !strings.HasPrefix(entry.Name(), prefix(path)) {
 			continue
 		}
-		lock := flock.New(filepath.Join(folder, entry.Name()), flock.SetFlag(os.O_RDWR))
+		lock := lockOf(filepath.Join(folder, entry.Name()), entry.IsDir())
 		if free, err := lock.TryLock(); err == nil && free {
-			_ = os.Remove(lock.Path()) // another may have been faster
+			_ = os.RemoveAll(lock.Path()) // another may have been faster
 		}
 		_ = lock.Close()
 	}

@@ -114,7 +114,7 @@ func (c *Cell) display(where string, before, after *nbformat.Output, opts Option
 	c.text(where+", words for the picture", was, is, opts)
 }
 
-// content is a type's data as text: HTML without its marks, so that it differs as its text does.
+// content is a type's data: the text, or else the JSON that it is written as.
 func content(bundle nbformat.Bundle, mime string) string {
 	text, ok := bundle.Text(mime)
 	if !ok {

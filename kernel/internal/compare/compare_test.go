@@ -3,9 +3,12 @@ package compare
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/png"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -121,6 +124,30 @@ func TestPictures(t *testing.T) {
 				t.Errorf("a picture of times differs: %q", timing.Differences)
 			}
 		})
+	}
+}
+
+// TestHugePicture: a picture that would take gigabytes is compared by its bytes.
+func TestHugePicture(t *testing.T) {
+	file, err := base64.StdEncoding.DecodeString(drawing(t, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const header = 8 + 4 // signature and length; then comes IHDR, of 17 bytes, with width and height behind its name
+	binary.BigEndian.PutUint32(file[header+4:], 100_000)
+	binary.BigEndian.PutUint32(file[header+8:], 100_000)
+	binary.BigEndian.PutUint32(file[header+17:], crc32.ChecksumIEEE(file[header:header+17]))
+	huge := shown(t, map[string]any{"image/png": base64.StdEncoding.EncodeToString(file)})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	same := Cells(cell(`[]`, huge), cell(`[]`, huge), standard)
+	other := Cells(cell(`[]`, huge), cell(`[]`, shown(t, map[string]any{"image/png": drawing(t, 0, 0)})), standard)
+	runtime.ReadMemStats(&after)
+	if len(same.Differences) != 0 || len(other.Differences) != 1 {
+		t.Errorf("with itself: %q; with another: %q", same.Differences, other.Differences)
+	}
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 16<<20 {
+		t.Errorf("it took %d MiB", taken>>20)
 	}
 }
 

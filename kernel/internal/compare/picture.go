@@ -12,6 +12,9 @@ import (
 	"tokenfuse/kernel/internal/nbformat"
 )
 
+// mostPixels bounds a picture that is decoded, since a file of some kilobytes may hold gigabytes of one colour.
+const mostPixels = 1 << 26
+
 // lastBits is what a channel of a pixel may differ by, of 255.
 const lastBits = 8
 
@@ -53,6 +56,10 @@ func decode(bundle nbformat.Bundle, mime string) ([]image.Image, bool) {
 	text, _ := bundle.Text(mime)
 	file, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 	if err != nil {
+		return nil, false
+	}
+	size, _, err := image.DecodeConfig(bytes.NewReader(file))
+	if err != nil || size.Width*size.Height > mostPixels {
 		return nil, false
 	}
 	if mime == "image/gif" {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,23 +12,13 @@ import (
 
 	"tokenfuse/kernel/internal/jupyter"
 	"tokenfuse/kernel/internal/nbformat"
-	"tokenfuse/kernel/internal/provision"
+	"tokenfuse/kernel/internal/provision/provisiontest"
 )
 
 // startGoNB starts the kernel that setup installs, as JupyterLab does.
 func startGoNB(t *testing.T) *jupyter.Kernel {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs GoNB, a build for each cell")
-	}
-	spec, err := provision.KernelSpec()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(spec.Argv[0]); err != nil {
-		t.Fatalf("GoNB is not installed: run go run ./kernel setup (%v)", err)
-	}
-	kernel, err := jupyter.Start(t.Context(), spec, jupyter.Options{Dir: t.TempDir()})
+	kernel, err := jupyter.Start(t.Context(), provisiontest.GoNB(t), jupyter.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

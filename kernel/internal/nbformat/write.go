@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"tokenfuse/lib/whole"
@@ -50,15 +49,11 @@ func Write(path string, n *Notebook) (err error) {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	target := path
-	if resolved, err := filepath.EvalSymlinks(path); err == nil {
-		target = resolved
-	}
 	mode := os.FileMode(0o644)
-	if info, err := os.Stat(target); err == nil {
+	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}
-	if err := whole.WriteFile(target, data, mode); err != nil {
+	if err := whole.WriteFile(path, data, mode); err != nil {
 		return writeError(path, err)
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"tokenfuse/kernel/internal/failure"
 	"tokenfuse/kernel/internal/nbformat"
+	"tokenfuse/kernel/internal/processes"
 )
 
 //go:embed convert.py template
@@ -26,11 +28,12 @@ var files embed.FS
 // Render returns the page of a notebook. python is the interpreter that has nbconvert, folder where the
 // pictures of Markdown cells are looked for. The page's title is the notebook's.
 func Render(ctx context.Context, python string, notebook *nbformat.Notebook, title, folder string) ([]byte, error) {
-	dir, err := os.MkdirTemp("", "tokenfuse-page-")
+	family, err := processes.New()
 	if err != nil {
-		return nil, err
+		return nil, failure.Work("no temporary folder: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer family.Close()
+	dir := family.Temporary()
 	if err := write(dir, notebook, title); err != nil {
 		return nil, err
 	}
@@ -38,8 +41,8 @@ func Render(ctx context.Context, python string, notebook *nbformat.Notebook, tit
 	cmd := exec.CommandContext(ctx, python, "-I", filepath.Join(dir, "convert.py"), filepath.Join(dir, "page.ipynb"), folder, filepath.Join(dir, "templates"))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Env = family.Environ(os.Environ())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is this program's, which then ends it
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
@@ -70,10 +73,7 @@ func write(dir string, notebook *nbformat.Notebook, title string) error {
 		return err
 	}
 	titled := *notebook
-	titled.Metadata = nbformat.Object{}
-	for key, value := range notebook.Metadata {
-		titled.Metadata[key] = value
-	}
+	titled.Metadata = maps.Clone(notebook.Metadata) // never nil: Parse sees to it
 	return errors.Join(
 		titled.Metadata.Set("title", title),
 		os.WriteFile(filepath.Join(dir, "convert.py"), script, 0o644),

@@ -3,32 +3,14 @@ package page
 import (
 	"encoding/base64"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"tokenfuse/kernel/internal/nbformat"
-	"tokenfuse/lib/accel"
+	"tokenfuse/kernel/internal/provision/provisiontest"
 )
-
-// python returns the interpreter of the managed environment.
-func python(t *testing.T) string {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("starts Python for each page")
-	}
-	home, err := accel.Home()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(home, "jupyter", "bin", "python")
-	if err := exec.Command(path, "-c", "import nbconvert, latex2mathml").Run(); err != nil {
-		t.Skipf("no Python with nbconvert and latex2mathml (%v): run go run ./kernel setup", err)
-	}
-	return path
-}
 
 // pixel is a picture of one pixel.
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -45,6 +27,10 @@ const notebook = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {"language_in
 
 func render(t *testing.T, replace ...string) (string, error) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts Python for each page")
+	}
+	python := provisiontest.Python(t, "nbconvert", "latex2mathml")
 	n, err := nbformat.Parse([]byte(strings.NewReplacer(append(replace, "PIXEL", pixel)...).Replace(notebook)))
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +43,7 @@ func render(t *testing.T, replace ...string) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := Render(t.Context(), python(t), n, `A <study> & "more"`, folder)
+	made, err := Render(t.Context(), python, n, `A <study> & "more"`, folder)
 	return string(made), err
 }
 

@@ -48,7 +48,7 @@ func Here(ctx context.Context, machine *provision.Machine, exclude string, notes
 	if p.Go, p.GoNB, err = machine.Versions(ctx); err != nil {
 		return p, err
 	}
-	if p.Modules, err = Modules(ctx, filepath.Join(machine.Checkout, "go.mod")); err != nil {
+	if p.Modules, err = machine.Modules(ctx, filepath.Join(machine.Checkout, "go.mod")); err != nil {
 		return p, err
 	}
 	for _, input := range notes {
@@ -74,8 +74,9 @@ func Here(ctx context.Context, machine *provision.Machine, exclude string, notes
 // Commit returns the commit of the checkout, and whether its tree holds nothing else but for files in
 // the folder exclude.
 func Commit(ctx context.Context, checkout, exclude string) (commit string, clean bool) {
+	// Without the lock that git status takes to save time, and leaves behind when it is killed.
 	git := func(args ...string) (string, error) {
-		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", checkout}, args...)...).Output()
+		out, err := exec.CommandContext(ctx, "git", append([]string{"--no-optional-locks", "-C", checkout}, args...)...).Output()
 		return strings.TrimSpace(string(out)), err
 	}
 	commit, err := git("rev-parse", "HEAD")
@@ -88,25 +89,6 @@ func Commit(ctx context.Context, checkout, exclude string) (commit string, clean
 	}
 	changes, err := git(status...)
 	return commit, err == nil && changes == ""
-}
-
-// Modules returns the versions that a go.mod requires, by the modules' paths.
-func Modules(ctx context.Context, path string) (map[string]string, error) {
-	listed, err := exec.CommandContext(ctx, "go", "mod", "edit", "-json", path).Output()
-	if err != nil {
-		return nil, fmt.Errorf("go.mod cannot be read: %w", err)
-	}
-	var mod struct {
-		Require []struct{ Path, Version string }
-	}
-	if err := json.Unmarshal(listed, &mod); err != nil {
-		return nil, fmt.Errorf("go.mod: %w", err)
-	}
-	versions := make(map[string]string, len(mod.Require))
-	for _, required := range mod.Require {
-		versions[required.Path] = required.Version
-	}
-	return versions, nil
 }
 
 // below is a path as seen from the checkout, or its last element where it lies elsewhere.

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"tokenfuse/kernel/internal/nbformat"
@@ -37,7 +39,7 @@ func ThisPrivate(checkout string) Private {
 	// Where GoNB builds cells, which is another folder each time.
 	p.replace = append(p.replace, replacement{regexp.MustCompile(`[^\s"'<>=(\\]*gonb_[0-9a-f]{4,}`), "gonb"})
 	for _, folder := range []struct{ path, by string }{
-		{checkout, "tokenfuse"}, {os.TempDir() + "/tokenfuse-run-", "tmp-"}, {home, "~"},
+		{checkout, "tokenfuse"}, {filepath.Join(os.TempDir(), "tokenfuse-run-"), "tmp-"}, {home, "~"},
 	} {
 		if len(folder.path) > 1 {
 			end := `(?:\b|$)`
@@ -102,6 +104,9 @@ func (p Private) clean(text string) string {
 
 // Check returns an error that names the first cell with something private, and what.
 func (p Private) Check(n *nbformat.Notebook) error {
+	if what := p.found(raw(n.Metadata)); what != "" {
+		return fmt.Errorf("the notebook's metadata hold %s: take it out", what)
+	}
 	number := 0
 	for _, cell := range n.Cells {
 		name := fmt.Sprintf("the text %q", cell.ID)
@@ -109,9 +114,10 @@ func (p Private) Check(n *nbformat.Notebook) error {
 			number++
 			name = fmt.Sprintf("code cell %d", number)
 		}
-		texts := []string{cell.Source}
+		texts := append(raw(cell.Metadata), cell.Source)
 		for _, output := range cell.Outputs {
 			texts = append(texts, output.Text, output.ErrorValue, strings.Join(output.Traceback, "\n"))
+			texts = append(texts, raw(output.Metadata)...) // the words for a picture
 			for mime, raw := range output.Data {
 				if text, ok := output.Data.Text(mime); ok && !isBinary(mime) {
 					texts = append(texts, text)
@@ -120,15 +126,30 @@ func (p Private) Check(n *nbformat.Notebook) error {
 				}
 			}
 		}
-		for _, f := range p.forbid {
-			for _, text := range texts {
-				if f.pattern.MatchString(text) {
-					return fmt.Errorf("%s holds %s: take it out", name, f.what)
-				}
-			}
+		if what := p.found(texts); what != "" {
+			return fmt.Errorf("%s holds %s: take it out", name, what)
 		}
 	}
 	return nil
+}
+
+// found says what there is of the private in texts; "" for nothing.
+func (p Private) found(texts []string) string {
+	for _, f := range p.forbid {
+		if slices.ContainsFunc(texts, f.pattern.MatchString) {
+			return f.what
+		}
+	}
+	return ""
+}
+
+// raw are the values of an object as they are written.
+func raw(o nbformat.Object) []string {
+	var texts []string
+	for _, value := range o {
+		texts = append(texts, string(value))
+	}
+	return texts
 }
 
 // isBinary says whether a bundle holds a type as base64, in which chance writes words.

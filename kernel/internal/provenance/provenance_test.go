@@ -115,12 +115,13 @@ func TestPrivate(t *testing.T) {
 	t.Setenv("HOME", "/home/somebody")
 	t.Setenv("A_TOKEN", "hunter2hunter2")
 	t.Setenv("SHORT_TOKEN", "1")
-	const notebook = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
+	const notebook = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {"title": "TITLE"}, "cells": [
 		{"id": "c", "cell_type": "code", "metadata": {"execution": {"iopub.status.busy": "2024-01-01"}}, "execution_count": 1, "source": "SOURCE", "outputs": [
 			{"output_type": "stream", "name": "stdout", "text": "TEXT"},
-			{"output_type": "display_data", "metadata": {}, "data": {"text/html": "TEXT", "image/png": "home/somebody"}}]}]}`
+			{"output_type": "display_data", "metadata": {"alt": "ALT"}, "data": {"text/html": "TEXT", "image/png": "home/somebody"}}]}]}`
 	for _, test := range []struct {
 		name, source, text string
+		alt, title         string
 		want               string // of the outputs
 		err                string
 	}{
@@ -130,11 +131,13 @@ func TestPrivate(t *testing.T) {
 		{name: "the checkout", source: "x", text: "/src/fuse/lib/a.go:3", want: "tokenfuse/lib/a.go:3"},
 		{name: "where GoNB builds", source: "x", text: "at /tmp/gonb_1a2b3c4d/main.go:3", want: "at gonb/main.go:3"},
 		{name: "the home folder in code", source: "/home/somebody/data", text: "", err: "code cell 1 holds your home folder"},
+		{name: "the home folder in the words for a picture", source: "x", alt: "/home/somebody/a.png", err: "code cell 1 holds your home folder"},
+		{name: "the home folder in the metadata", source: "x", title: "/home/somebody/a", err: "the notebook's metadata hold your home folder"},
 		{name: "a secret", source: "x", text: "hunter2hunter2", err: "the environment variable A_TOKEN"},
 		{name: "a word that is a short secret", source: "x", text: "1", want: "1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			n := parse(t, strings.NewReplacer("TEXT", test.text, "SOURCE", test.source).Replace(notebook))
+			n := parse(t, strings.NewReplacer("TEXT", test.text, "SOURCE", test.source, "ALT", test.alt, "TITLE", test.title).Replace(notebook))
 			private := ThisPrivate("/src/fuse")
 			if err := private.Clean(n); err != nil {
 				t.Fatal(err)

@@ -34,7 +34,7 @@ func (m *Machine) tools(opts Options) ([]tool, error) {
 		tools = append(tools, tool{name: "staticcheck", title: "staticcheck", pkg: "honnef.co/go/tools/cmd/staticcheck",
 			module: "honnef.co/go/tools"})
 	}
-	pins, err := m.pins()
+	pins, err := m.Modules(context.Background(), filepath.Join(m.Checkout, "kernel", "tools", "go.mod"))
 	if err != nil {
 		return nil, err
 	}
@@ -48,13 +48,13 @@ func (m *Machine) tools(opts Options) ([]tool, error) {
 	return tools, nil
 }
 
-// pins reads the module versions that kernel/tools/go.mod requires.
-func (m *Machine) pins() (map[string]string, error) {
+// Modules returns the versions that a go.mod requires, by the modules' paths.
+func (m *Machine) Modules(ctx context.Context, path string) (map[string]string, error) {
 	goCommand, err := m.goCommand()
 	if err != nil {
 		return nil, err
 	}
-	listed, err := command(context.Background(), filepath.Join(m.Checkout, "kernel", "tools"), nil, goCommand, "mod", "edit", "-json")
+	listed, err := command(ctx, m.Checkout, nil, goCommand, "mod", "edit", "-json", path)
 	if err != nil {
 		return nil, err
 	}
@@ -62,13 +62,13 @@ func (m *Machine) pins() (map[string]string, error) {
 		Require []struct{ Path, Version string }
 	}
 	if err := json.Unmarshal([]byte(listed), &mod); err != nil {
-		return nil, fmt.Errorf("setup: kernel/tools/go.mod: %w", err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	pins := make(map[string]string, len(mod.Require))
+	versions := make(map[string]string, len(mod.Require))
 	for _, required := range mod.Require {
-		pins[required.Path] = required.Version
+		versions[required.Path] = required.Version
 	}
-	return pins, nil
+	return versions, nil
 }
 
 func (m *Machine) toolParts(opts Options) ([]part, error) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 
 	"tokenfuse/kernel/internal/nbformat"
@@ -44,6 +45,20 @@ func writeData(n *nbformat.Notebook, dir, folder string) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// dataName is what writeData calls its files.
+var dataName = regexp.MustCompile(`^cell-\d+(?:-\d+)?\.jsonl$`)
+
+// foreign returns the name of something in a folder that writeData has not put there; "" where there is none.
+func foreign(folder string) string {
+	entries, _ := os.ReadDir(folder) // none where there is no folder
+	for _, entry := range entries {
+		if !dataName.MatchString(entry.Name()) {
+			return entry.Name()
+		}
+	}
+	return ""
 }
 
 // WriteFile writes a file whole or not at all.

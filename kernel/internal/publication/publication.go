@@ -19,6 +19,7 @@ import (
 	"tokenfuse/kernel/internal/runner"
 	"tokenfuse/lib/inputs"
 	"tokenfuse/lib/notebook"
+	"tokenfuse/lib/whole"
 )
 
 // Publication is one notebook on its way.
@@ -28,6 +29,7 @@ type Publication struct {
 
 	path, name, output string // the source, its name without .ipynb, the folder
 	staging            string
+	discard            func() error // removes it
 	job                runner.Job
 	took               provenance.Durations
 }
@@ -41,8 +43,11 @@ func Begin(path, output string, settings []string) (*Publication, error) {
 	if same(path, filepath.Join(output, p.name+".ipynb")) {
 		return nil, failure.Usage("%q lies in the folder %q, and publishing would overwrite it: name another folder with -o", path, output)
 	}
+	if name := foreign(p.dataFolder()); name != "" {
+		return nil, failure.Usage("%q holds %q, which publish did not write and would remove: move it, or name another folder with -o", p.dataFolder(), name)
+	}
 	var err error
-	if p.staging, err = os.MkdirTemp(output, ".publish-"); err != nil {
+	if p.staging, p.discard, err = whole.Folder(filepath.Join(output, p.name)); err != nil {
 		return nil, failure.Usage("folder %q cannot be written: %w", output, reason(err))
 	}
 	jobs, err := runner.Plan([]string{path}, p.staged(".ipynb"), settings)
@@ -68,7 +73,10 @@ func same(a, b string) bool {
 }
 
 // Discard removes what has not become part of the publication.
-func (p *Publication) Discard() { os.RemoveAll(p.staging) }
+func (p *Publication) Discard() { _ = p.discard() } // the next one removes what is left
+
+// dataFolder is where the rows behind figures are published.
+func (p *Publication) dataFolder() string { return filepath.Join(p.output, p.name+"-data") }
 
 func (p *Publication) staged(extension string) string {
 	return filepath.Join(p.staging, p.name+extension)
@@ -78,7 +86,7 @@ func (p *Publication) staged(extension string) string {
 func (p *Publication) Files() []string {
 	files := []string{filepath.Join(p.output, p.name+".ipynb"), filepath.Join(p.output, p.name+".html")}
 	if len(p.Record.Figures) > 0 {
-		files = append(files, filepath.Join(p.output, p.name+"-data"))
+		files = append(files, p.dataFolder())
 	}
 	return files
 }
@@ -156,7 +164,7 @@ func (p *Publication) Finish(ctx context.Context, machine *provision.Machine) er
 
 // place moves everything to its place, the notebook last: it says that the rest is there.
 func (p *Publication) place() error {
-	data := filepath.Join(p.output, p.name+"-data")
+	data := p.dataFolder()
 	if err := os.Rename(data, p.staged("-old")); err != nil && !os.IsNotExist(err) {
 		return failure.Work("%q cannot be replaced: %w", data, reason(err))
 	}

@@ -102,10 +102,7 @@ func moduleFindings(recorded, here provenance.Provenance, required map[string]st
 		if was != is {
 			findings = append(findings, Finding{"library " + path, Differs, was + ", now " + is})
 		}
-		if wanted, ok := required[path]; recorded.Clean && required != nil && cmp.Or(wanted, "none") != was {
-			if !ok {
-				wanted = "none"
-			}
+		if wanted := cmp.Or(required[path], "none"); recorded.Clean && required != nil && wanted != was {
 			findings = append(findings, Finding{"library " + path, Changed, "recorded as " + was + ", and the recorded commit requires " + wanted})
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"tokenfuse/kernel/internal/failure"
 	"tokenfuse/kernel/internal/nbformat"
+	"tokenfuse/kernel/internal/processes"
 	"tokenfuse/kernel/internal/provenance"
 	"tokenfuse/kernel/internal/provision"
 	"tokenfuse/kernel/internal/runner"
@@ -47,11 +48,12 @@ type Again struct {
 // Again executes the notebook anew, with the parameters that it holds, in the folder that it came from
 // if the checkout has that, else in its own. The published file is left alone.
 func (p Published) Again(ctx context.Context, machine *provision.Machine, path string, opts runner.Options) (Again, error) {
-	dir, err := os.MkdirTemp("", "tokenfuse-verify-")
+	family, err := processes.New()
 	if err != nil {
-		return Again{}, err
+		return Again{}, failure.Work("no temporary folder: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer family.Close()
+	dir := family.Temporary()
 	output := filepath.Join(dir, filepath.Base(path))
 	jobs, err := runner.Plan([]string{path}, output, nil)
 	if err != nil {

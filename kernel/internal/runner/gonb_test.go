@@ -17,23 +17,14 @@ import (
 	"tokenfuse/kernel/internal/failure"
 	"tokenfuse/kernel/internal/jupyter"
 	"tokenfuse/kernel/internal/nbformat"
-	"tokenfuse/kernel/internal/provision"
+	"tokenfuse/kernel/internal/provision/provisiontest"
 )
 
 // gonb returns the spec of the kernel that setup installs, with a temporary folder of the test's own
 // which is checked at its end: nothing may be left there, and no process that had it.
 func gonb(t *testing.T) jupyter.Spec {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs GoNB, a build for each cell")
-	}
-	spec, err := provision.KernelSpec()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(spec.Argv[0]); err != nil {
-		t.Fatalf("GoNB is not installed: run go run ./kernel setup (%v)", err)
-	}
+	spec := provisiontest.GoNB(t)
 	folder := t.TempDir()
 	t.Setenv("TMPDIR", folder)
 	t.Cleanup(func() {
@@ -248,7 +239,7 @@ const quickstart = "../../../notebooks/01-quickstart.ipynb"
 
 func TestSameOutputsAsNBClient(t *testing.T) {
 	spec := gonb(t)
-	python := managedPython(t)
+	python := provisiontest.Python(t, "nbclient")
 	// nbclient finds the same kernel in a Jupyter folder of the test's own.
 	data := t.TempDir()
 	if err := spec.WriteFile(filepath.Join(data, "kernels", "tokenfuse")); err != nil {

@@ -5,23 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-
-	"tokenfuse/lib/accel"
 )
-
-// managedPython returns the Python of the Jupyter environment that setup makes.
-func managedPython(t *testing.T) string {
-	t.Helper()
-	home, err := accel.Home()
-	if err != nil {
-		t.Fatal(err)
-	}
-	python := filepath.Join(home, "jupyter", "bin", "python")
-	if err := exec.Command(python, "-c", "import nbclient").Run(); err != nil {
-		t.Skipf("no Python with nbclient to compare with (%v): run go run ./kernel setup", err)
-	}
-	return python
-}
 
 // runNBClient executes a notebook with nbclient and the kernelspec in data, a Jupyter data folder.
 func runNBClient(t *testing.T, python, data, path string) []byte {

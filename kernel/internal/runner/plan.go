@@ -8,6 +8,7 @@ import (
 
 	"tokenfuse/kernel/internal/failure"
 	"tokenfuse/kernel/internal/nbformat"
+	"tokenfuse/lib/whole"
 )
 
 // Job is a notebook to execute.
@@ -85,6 +86,9 @@ func checkLanguage(n *nbformat.Notebook) error {
 
 // checkWritable makes sure that a file can be written, by making one beside it.
 func checkWritable(path string) error {
+	if whole.Special(path) {
+		return nil // beside a device or a pipe nothing is made
+	}
 	if resolved, err := filepath.EvalSymlinks(path); err == nil {
 		path = resolved
 	}

@@ -19,6 +19,7 @@ func TestPlanOutputs(t *testing.T) {
 		{"a file", dir + "/new.ipynb", []string{"succeeds.ipynb"}, []string{dir + "/new.ipynb"}},
 		{"a folder that exists", dir, []string{"succeeds.ipynb"}, []string{dir + "/succeeds.ipynb"}},
 		{"a folder by its slash", dir + "/a/", []string{"succeeds.ipynb"}, []string{dir + "/a/succeeds.ipynb"}},
+		{"a device", os.DevNull, []string{"succeeds.ipynb"}, []string{os.DevNull}},
 		{"a folder for several", dir + "/b/c", []string{"succeeds.ipynb", "unicode.ipynb"}, []string{dir + "/b/c/succeeds.ipynb", dir + "/b/c/unicode.ipynb"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
