@@ -12,7 +12,7 @@ func fashions() []Named {
 	cluttered := Evaluation{Mean: []float64{0.1750}, Std: []float64{0.3105}}
 	all := []Named{
 		{Name: "vit_fmnist_patch4_28", Config: config(28, 96, 8), Evaluation: plain, Source: "Tokenfuse, trained on Fashion-MNIST"},
-		{Name: "vit_cfmnist_patch4_48", Config: config(48, 64, 6), Evaluation: cluttered, Source: "Tokenfuse, for cluttered Fashion-MNIST"},
+		{Name: "vit_cfmnist_patch4_48", Config: config(48, 64, 6), Evaluation: cluttered, Source: "Tokenfuse, trained on cluttered Fashion-MNIST"},
 		{Name: "vit_cfmnist_patch4_64", Config: config(64, 96, 8), Evaluation: cluttered, Source: "Tokenfuse, for cluttered Fashion-MNIST of canvas=64"},
 	}
 	for i := range all {
