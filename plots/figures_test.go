@@ -376,3 +376,16 @@ func TestData(t *testing.T) {
 		t.Errorf("a strip's data are %v", figure.Data())
 	}
 }
+
+// TestTicksUpTo: an axis of shares marks none above all.
+func TestTicksUpTo(t *testing.T) {
+	ticks := ticksUpTo(100).Ticks(99.5, 100.5)
+	if len(ticks) < 2 {
+		t.Fatalf("%d ticks", len(ticks))
+	}
+	for _, tick := range ticks {
+		if tick.Value > 100 {
+			t.Errorf("a tick at %v", tick.Value)
+		}
+	}
+}

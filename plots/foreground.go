@@ -86,7 +86,16 @@ func aspectPanel(title, label string, lines []line, aspects ...aspect) *Figure {
 	}
 	padAxis(&p.X, 0.1*p.X.Max)
 	padAxis(&p.Y, 0.5)
+	p.Y.Tick.Marker = ticksUpTo(aspects[0].most)
 	return figure
+}
+
+// ticksUpTo marks no value beyond what there can be, though the axis goes on a little.
+type ticksUpTo float64
+
+// Ticks implements plot.Ticker.
+func (most ticksUpTo) Ticks(low, high float64) []plot.Tick {
+	return slices.DeleteFunc(roundTicks{}.Ticks(low, high), func(t plot.Tick) bool { return t.Value > float64(most) })
 }
 
 func (f *Figure) addAspect(l line, a aspect) {
