@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 func TestDecodeImageIsPillows(t *testing.T) {
@@ -131,7 +132,8 @@ func TestDecodeImageErrors(t *testing.T) {
 	})
 }
 
-// TestManyScans: a JPEG whose scans go over the picture again and again is refused.
+// TestManyScans: a JPEG whose scans go over the picture again and again is refused; one with a film behind it,
+// whose bytes say anything, is not.
 func TestManyScans(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("testdata", "narrow.jpg"))
 	if err != nil {
@@ -148,6 +150,15 @@ func TestManyScans(t *testing.T) {
 		if _, err := decode(bytes.NewReader(many)); refused && (err == nil || !strings.Contains(err.Error(), "scans")) {
 			t.Errorf("%d scans are decoded: %v", scans, err)
 		}
+	}
+	film := bytes.Repeat([]byte{0xff, 0xda, 0x17}, maxScans+1)
+	if _, err := decode(bytes.NewReader(append(bytes.Clone(content), film...))); err != nil {
+		t.Errorf("with a film behind it: %v", err)
+	}
+	// Markers count wherever the pieces end in which the file is read.
+	many := bytes.Repeat([]byte{0xff, 0xda, 0, 8}, maxScans+1)
+	if checkScans(iotest.OneByteReader(bytes.NewReader(many))) == nil {
+		t.Errorf("not all of %d scans are counted byte by byte", maxScans+1)
 	}
 }
 

@@ -102,7 +102,6 @@ func TestTransformIsPillows(t *testing.T) {
 	}
 }
 
-// A crop is a part of what resizing gives, and black where there is nothing.
 // TestTransformCut: the pixels that Apply normalises, of one channel and of three.
 func TestTransformCut(t *testing.T) {
 	for _, channels := range []int{1, 3} {
@@ -120,6 +119,7 @@ func TestTransformCut(t *testing.T) {
 	}
 }
 
+// TestTransformCrop: a crop is a part of what resizing gives, and black where there is nothing.
 func TestTransformCrop(t *testing.T) {
 	from := noise(3, 30, 40).image()
 	whole := rgb(Resize(from, 15, 20, Bicubic))

@@ -39,7 +39,11 @@ func execute(ctx context.Context, args []string) int {
 	case err == nil:
 		return 0
 	case ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "kernel: interrupted")
+		said := "interrupted"
+		if stopped, ok := errors.AsType[*failure.Error](err); ok && stopped.Code == failure.CodeInterrupted {
+			said = oneLine(stopped) // where it stopped, and how to go on
+		}
+		fmt.Fprintf(os.Stderr, "kernel: %s\n", said)
 		return failure.CodeInterrupted
 	}
 	fmt.Fprintf(os.Stderr, "kernel: %s\n", oneLine(err))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -157,8 +158,8 @@ func (f *trainFlags) train(ctx context.Context, out, progress io.Writer, recipe 
 		Dir: dir, Backend: backend, Train: training, Test: test, Devices: f.devices, LogEvery: f.logEvery, CheckpointEvery: f.checkpointEvery,
 		Progress: trainProgress(progress),
 	})
-	if ctx.Err() != nil {
-		return fmt.Errorf("stopped at a checkpoint in %s: the same command goes on from it: %w", dir, ctx.Err())
+	if stopped, ok := errors.AsType[*train.Interrupted](err); ok {
+		return &failure.Error{Code: failure.CodeInterrupted, Err: stopped}
 	}
 	if err != nil {
 		return err

@@ -5,11 +5,13 @@ import (
 	"image/color"
 	"image/png"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"tokenfuse/lib/result"
+	"tokenfuse/lib/weights"
 )
 
 func TestTrainUsage(t *testing.T) {
@@ -41,12 +43,13 @@ func TestTrainUsage(t *testing.T) {
 	}
 }
 
-// TestTrainPictures trains a small model on a folder of pictures, with all that a run leaves behind.
-func TestTrainPictures(t *testing.T) {
+// twoShades is a folder of pictures in two classes.
+func twoShades(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	for _, split := range []string{"train", "val"} {
 		for class, shade := range map[string]uint8{"dark": 20, "light": 230} {
-			folder := filepath.Join(dir, "pictures", split, class)
+			folder := filepath.Join(dir, split, class)
 			must(t, os.MkdirAll(folder, 0o755))
 			for i := range 4 {
 				picture := image.NewGray(image.Rect(0, 0, 20, 20))
@@ -61,11 +64,17 @@ func TestTrainPictures(t *testing.T) {
 			}
 		}
 	}
+	return dir
+}
+
+// TestTrainPictures trains a small model on a folder of pictures, with all that a run leaves behind.
+func TestTrainPictures(t *testing.T) {
+	dir, pictures := t.TempDir(), twoShades(t)
 	recipe := filepath.Join(dir, "small.json")
 	must(t, os.WriteFile(recipe, []byte(`{"model":"small","dataset":"imagenet","epochs":2,"batch_size":4,"warm_up_epochs":0,"ema":0.5,
 		"config":{"image_size":16,"patch_size":4,"dim":12,"depth":2,"heads":2,"classes":2}}`), 0o600))
 	out := filepath.Join(dir, "out")
-	got := kernel(t, []string{"GOMLX_BACKEND=go"}, "train", "--recipe", recipe, "--data", filepath.Join(dir, "pictures"), "-o", out, "--log-every", "1")
+	got := kernel(t, []string{"GOMLX_BACKEND=go"}, "train", "--recipe", recipe, "--data", pictures, "-o", out, "--log-every", "1")
 	if got.code != 0 || !strings.Contains(got.stdout, "accuracy_top1") {
 		t.Fatalf("exit %d: %s%s", got.code, got.stdout, got.stderr)
 	}
@@ -77,5 +86,25 @@ func TestTrainPictures(t *testing.T) {
 	rows, err := result.ReadTraining(filepath.Join(out, "log.jsonl"))
 	if err != nil || len(rows) != 4 || rows[3].AccuracyTop1 == nil || rows[3].EMAAccuracyTop1 == nil || rows[0].AccuracyTop1 != nil {
 		t.Errorf("log %+v, %v: want four lines, accuracies on the last of each epoch", rows, err)
+	}
+}
+
+// TestTrainInterrupted: an interrupt says at which step, where the checkpoint is and how to go on.
+func TestTrainInterrupted(t *testing.T) {
+	dir, pictures := t.TempDir(), twoShades(t)
+	recipe, out := filepath.Join(dir, "small.json"), filepath.Join(dir, "out")
+	must(t, os.WriteFile(recipe, []byte(`{"model":"small","dataset":"imagenet","epochs":100000,"batch_size":4,"warm_up_epochs":0,
+		"config":{"image_size":16,"patch_size":4,"dim":12,"depth":1,"heads":2,"classes":2}}`), 0o600))
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "train", "--recipe", recipe, "--data", pictures, "-o", out)
+	cmd.Env = append(os.Environ(), "TOKENFUSE_TEST_COMMAND=1", "GOMLX_BACKEND=go")
+	progress := &interruptAt{text: "epoch 2:", cmd: cmd}
+	cmd.Stderr = progress
+	_ = cmd.Run() // the exit code says it
+	lines := strings.Split(strings.TrimSpace(progress.seen.String()), "\n")
+	file, err := weights.Read(filepath.Join(out, "checkpoint.safetensors"))
+	must(t, err)
+	want := "kernel: train: interrupted at step " + file.Metadata["step"] + " of 200000, whose checkpoint is in " + out + ": the same call or command goes on from there"
+	if code := cmd.ProcessState.ExitCode(); code != 130 || lines[len(lines)-1] != want {
+		t.Errorf("exit %d, %q, want %q", code, lines[len(lines)-1], want)
 	}
 }

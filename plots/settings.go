@@ -96,25 +96,12 @@ func (s setting) accuracy() (mean, low, high float64, known bool) {
 		return mean, low, high, true
 	}
 	mean = 100 * s[0].AccuracyTop1
-	n := things(s[0])
+	n := s[0].IndependentSamples()
 	if n == 0 {
 		return mean, mean, mean, false
 	}
 	low, high = result.Wilson(s[0].AccuracyTop1, n)
 	return mean, 100 * low, 100 * high, true
-}
-
-// things are the independent samples of a row: its images, or what they show.
-func things(r result.Row) int {
-	groups, err := r.ImageGroups()
-	if err != nil || groups == nil {
-		return r.Samples
-	}
-	different := map[int]bool{}
-	for _, g := range groups {
-		different[g] = true
-	}
-	return len(different)
 }
 
 // strength is how much a row fuses: the target it was tuned to, else its setting.

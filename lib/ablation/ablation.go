@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/gomlx/compute"
+
 	"tokenfuse/datasets"
 	"tokenfuse/lib/accel"
 	"tokenfuse/lib/flops"
@@ -39,7 +41,19 @@ func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row,
 	if err != nil {
 		return nil, err
 	}
+	return s.rows(methods, backend, func(t *tally, _ *result.Row, progress func(done int)) error {
+		return t.run(ctx, s.Images, batchSize, progress)
+	})
+}
+
+// rows returns a row for each method: what it costs, and what classify, which takes the images through the
+// tally, finds.
+func (s Study) rows(methods []fusion.Method, backend compute.Backend, classify func(*tally, *result.Row, func(done int)) error) ([]result.Row, error) {
 	about := s.Images.About()
+	groups, err := groupsOf(s.Images)
+	if err != nil {
+		return nil, err
+	}
 	rows := make([]result.Row, len(methods))
 	for i, method := range methods {
 		count, err := flops.Of(s.Model.Config, method)
@@ -54,6 +68,7 @@ func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row,
 			Model: s.Model.Name, Method: method.Name(), Fusion: setting, Dataset: about.Name, Split: string(about.Split),
 			Backend: accel.Name(backend), DType: string(s.Model.Config.DType), GMACs: count.GMACs,
 		}
+		rows[i].Groups = groups
 	}
 	for i, method := range methods {
 		classifier, err := s.Model.WithBackend(backend, method)
@@ -61,7 +76,7 @@ func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row,
 			return nil, err
 		}
 		tally := newTally(classifier)
-		err = tally.run(ctx, s.Images, batchSize, func(done int) {
+		err = classify(tally, &rows[i], func(done int) {
 			if s.Progress != nil {
 				s.Progress(i*s.Images.Len()+done, len(methods)*s.Images.Len())
 			}
@@ -71,6 +86,9 @@ func (s Study) Run(ctx context.Context, methods ...fusion.Method) ([]result.Row,
 			return nil, err
 		}
 		rows[i].Samples, rows[i].AccuracyTop1 = tally.images, tally.accuracy()
+		if rows[i].Correct, err = result.EncodeAnswers(tally.answers); err != nil {
+			return nil, err
+		}
 		if rows[i].Tokens, rows[i].GMACs, err = tally.cost(); err != nil {
 			return nil, err
 		}

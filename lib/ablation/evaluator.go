@@ -121,7 +121,7 @@ func (e *evaluator) foreground(ctx context.Context, images datasets.Source, n in
 // imagesKey names the data, and of pictures, which are made to a model's measure, the measure.
 func (e *evaluator) imagesKey(c Cell) string {
 	if c.Data.Dataset == "folder" && c.Data.Source == nil {
-		return fmt.Sprint(c.images, evaluation(c.model.Model, c.Config))
+		return fmt.Sprint(c.images, vit.Transform(c.model.Model, c.Config))
 	}
 	return c.images
 }
@@ -139,14 +139,8 @@ func (e *evaluator) load(ctx context.Context, c Cell) (datasets.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if grouped, ok := images.(Grouped); ok {
-		groups := make([]int, images.Len())
-		for i := range groups {
-			groups[i] = grouped.Group(i)
-		}
-		if e.groups[key], err = result.EncodeGroups(groups); err != nil {
-			return nil, err
-		}
+	if e.groups[key], err = groupsOf(images); err != nil {
+		return nil, err
 	}
 	e.images[key] = images
 	return images, nil

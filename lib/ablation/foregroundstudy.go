@@ -40,27 +40,21 @@ func (s Study) Foreground(ctx context.Context, methods ...fusion.Method) ([]resu
 	if !ok {
 		return nil, unmasked(s.Images)
 	}
-	rows, err := s.Run(ctx, methods...)
-	if err != nil {
-		return nil, err
-	}
 	backend, err := accel.Backend()
 	if err != nil {
 		return nil, err
 	}
-	for i, method := range methods {
-		classifier, err := s.Model.WithBackend(backend, method)
+	return s.rows(methods, backend, func(t *tally, row *result.Row, progress func(done int)) error {
+		layers, err := measureForeground(ctx, t.classifier, masked, func(labels []int32, traced *vit.Prediction) {
+			t.add(labels, tensors.MustCopyFlatData[float32](traced.Logits), tensors.MustCopyFlatData[float32](traced.Counts))
+			progress(t.images)
+		})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		layers, err := MeasureForeground(ctx, classifier, masked)
-		classifier.Close()
-		if err != nil {
-			return nil, err
-		}
-		rows[i].Foreground = layers[len(layers)-1]
-	}
-	return rows, nil
+		row.Foreground = layers[len(layers)-1]
+		return nil
+	})
 }
 
 func unmasked(images datasets.Source) error {
@@ -71,6 +65,11 @@ func unmasked(images datasets.Source) error {
 // [depth]: means over images, of those where there is a value, and standard errors. Images of one article
 // count as one observation in the errors (the variance of clustered means), not in the means.
 func MeasureForeground(ctx context.Context, c *vit.Classifier, images Masked) ([]result.Foreground, error) {
+	return measureForeground(ctx, c, images, func([]int32, *vit.Prediction) {})
+}
+
+// measureForeground is MeasureForeground that shows each batch's labels and prediction on the way.
+func measureForeground(ctx context.Context, c *vit.Classifier, images Masked, each func(labels []int32, traced *vit.Prediction)) ([]result.Foreground, error) {
 	about, config := images.About(), c.Model.Config
 	layers := make([]foregrounds, config.Depth)
 	done := 0
@@ -82,6 +81,7 @@ func MeasureForeground(ctx context.Context, c *vit.Classifier, images Masked) ([
 		if err != nil {
 			return nil, err
 		}
+		each(b.Labels, traced)
 		shares := make([][]float64, b.N)
 		for k := range shares {
 			if shares[k], err = images.ForegroundShares(done+k, config.PatchSize); err != nil {
@@ -90,9 +90,9 @@ func MeasureForeground(ctx context.Context, c *vit.Classifier, images Masked) ([
 		}
 		for layer, sources := range traced.Layers {
 			flat := tensors.MustCopyFlatData[float32](sources)
-			each := len(flat) / b.N
+			size := len(flat) / b.N
 			for k := range b.N {
-				f, err := ForegroundOf(flat[k*each:(k+1)*each], shares[k], config.Protected())
+				f, err := ForegroundOf(flat[k*size:(k+1)*size], shares[k], config.Protected())
 				if err != nil {
 					return nil, fmt.Errorf("%w (image %d behind block %d under %s)", err, done+k, layer, c.Method.Name())
 				}

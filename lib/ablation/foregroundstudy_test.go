@@ -1,6 +1,8 @@
 package ablation
 
 import (
+	"context"
+	"iter"
 	"math"
 	"strings"
 	"testing"
@@ -180,12 +182,48 @@ func TestMeasureForegroundInBatches(t *testing.T) {
 	}
 }
 
+// streamed counts how often images are gone through.
+type streamed struct {
+	*datasets.Cluttered
+	times int
+}
+
+func (s *streamed) Stream(ctx context.Context, size int) iter.Seq2[datasets.Batch, error] {
+	s.times++
+	return s.Cluttered.Stream(ctx, size)
+}
+
+// TestStudyForeground: rows are those of Run, with the foreground, by one pass over the images for each method.
 func TestStudyForeground(t *testing.T) {
 	m, images := clutteredShapes(t)
-	study := Study{Model: m, Images: images.First(12)}
-	rows, err := study.Foreground(t.Context(), fusion.None{}, fusion.RandomFusion{R: 3})
+	source := &streamed{Cluttered: images.First(12)}
+	classified := 0
+	study := Study{Model: m, Images: source, Progress: func(done, _ int) { classified = done }}
+	methods := []fusion.Method{fusion.None{}, fusion.RandomFusion{R: 3}}
+	rows, err := study.Foreground(t.Context(), methods...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if source.times != 2 || classified != 24 {
+		t.Errorf("%d passes over the images for two methods, progress to %d of 24", source.times, classified)
+	}
+	plain, err := study.Run(t.Context(), methods...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range rows {
+		row.Foreground = result.Foreground{}
+		if diff := cmp.Diff(plain[i], row); diff != "" {
+			t.Errorf("row %d is not that of Run: %s", i, diff)
+		}
+	}
+	articles := map[int]bool{}
+	for i := range 12 {
+		article, _ := images.Article(i)
+		articles[article] = true
+	}
+	if got := rows[0].IndependentSamples(); got != len(articles) || got == 12 {
+		t.Errorf("%d independent samples, want %d articles", got, len(articles))
 	}
 	for i, row := range rows {
 		if err := row.Validate(); err != nil {

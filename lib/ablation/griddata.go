@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"tokenfuse/datasets"
+	"tokenfuse/lib/result"
 	"tokenfuse/lib/vit"
 )
 
@@ -45,6 +46,20 @@ type Grouped interface {
 	Group(i int) int
 }
 
+// groupsOf is what a row says of its images' groups, as result.EncodeGroups writes it; empty where each image is
+// one of its own.
+func groupsOf(images datasets.Source) (string, error) {
+	grouped, ok := images.(Grouped)
+	if !ok {
+		return "", nil
+	}
+	groups := make([]int, images.Len())
+	for i := range groups {
+		groups[i] = grouped.Group(i)
+	}
+	return result.EncodeGroups(groups)
+}
+
 // gridDatasets are the datasets of a grid: which of its fields they read.
 var gridDatasets = map[string][]string{
 	"fashion-mnist": {"split", "first"},
@@ -58,7 +73,15 @@ var gridDatasets = map[string][]string{
 
 // Validate returns an error for an unknown dataset, and for fields that it does not read.
 func (d GridData) Validate() error {
-	if d.Source != nil {
+	switch {
+	case d.First < 0:
+		return fmt.Errorf("ablation: first is %d, want a number of images", d.First)
+	case d.Foreground < 0:
+		return fmt.Errorf("ablation: foreground is %d, want a number of images", d.Foreground)
+	case d.Source != nil:
+		if _, ok := d.Source.(Masked); !ok && d.Foreground > 0 {
+			return unmasked(d.Source)
+		}
 		return nil
 	}
 	base, settings, _ := strings.Cut(d.Dataset, ":")
@@ -77,10 +100,6 @@ func (d GridData) Validate() error {
 		}
 	}
 	switch {
-	case d.First < 0:
-		return fmt.Errorf("ablation: first is %d, want a number of images", d.First)
-	case d.Foreground < 0:
-		return fmt.Errorf("ablation: foreground is %d, want a number of images", d.Foreground)
 	case d.Dataset == "folder" && d.Path == "":
 		return fmt.Errorf(`ablation: dataset folder: give its "path"`)
 	case d.Dataset == "shapes" && (d.Images < 1 || d.Size < 1):
@@ -145,7 +164,7 @@ func (d GridData) load(ctx context.Context, name string, c vit.Config, progress 
 	case "shapes":
 		images, err = datasets.Shapes(d.Images, d.Size, d.Seed)
 	case "folder":
-		images, err = datasets.Folder(d.Path, d.split(), evaluation(name, c))
+		images, err = datasets.Folder(d.Path, d.split(), vit.Transform(name, c))
 	default:
 		images, err = datasets.Open(d.Dataset, d.split(), datasets.WithContext(ctx), datasets.WithProgress(progress))
 	}
@@ -169,14 +188,4 @@ func first(images datasets.Source, n int) datasets.Source {
 		return images.First(n)
 	}
 	return images
-}
-
-// evaluation is the transform that makes a model's input of a picture.
-func evaluation(name string, c vit.Config) datasets.Transform {
-	e := vit.DefaultEvaluation(c)
-	if named, err := vit.ByName(name); err == nil {
-		e = named.Evaluation
-	}
-	return datasets.Transform{Resize: e.Resize(c.ImageSize), Height: c.ImageSize.Height, Width: c.ImageSize.Width,
-		Channels: c.Channels, Mean: e.Mean, Std: e.Std}
 }

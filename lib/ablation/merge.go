@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 
 	"tokenfuse/lib/result"
@@ -59,7 +60,7 @@ type Merged struct {
 type Twice struct {
 	Cell  string
 	Files []string
-	// Differ, if the results are not the same numbers: accuracy, answers, tokens or GMACs.
+	// Differ, if the results are not the same numbers: accuracy, answers, foreground, tokens or GMACs.
 	Differ bool
 }
 
@@ -135,5 +136,5 @@ func (f *findings) add(row result.Row, file string) {
 // sameResult reports whether two rows say the same of the cell; how long it took, and where, is not of it.
 func sameResult(a, b result.Row) bool {
 	return a.AccuracyTop1 == b.AccuracyTop1 && a.Samples == b.Samples && a.Correct == b.Correct &&
-		a.GMACs == b.GMACs && slices.Equal(a.Tokens, b.Tokens)
+		a.GMACs == b.GMACs && slices.Equal(a.Tokens, b.Tokens) && reflect.DeepEqual(a.Foreground, b.Foreground)
 }

@@ -320,11 +320,13 @@ func TestMerge(t *testing.T) {
 	}
 	other := rows[3]
 	other.AccuracyTop1 += 0.05
+	purer := rows[4]
+	purer.GroupPurity = 1
 	file, err := os.Create(filepath.Join(dir, "rows-copy.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(result.Write(file, rows[2], other), file.Close()); err != nil {
+	if err := errors.Join(result.Write(file, rows[2], other, purer), file.Close()); err != nil {
 		t.Fatal(err)
 	}
 	got, err := ablation.Merge(dir)
@@ -334,7 +336,7 @@ func TestMerge(t *testing.T) {
 	if len(got.Rows) != 8 || got.Failed != 1 || got.Others != 1 || len(got.Missing) != 1 || got.Missing[0] != all[9].String() {
 		t.Errorf("%d rows, %d failures, %d others, missing %q", len(got.Rows), got.Failed, got.Others, got.Missing)
 	}
-	if len(got.Twice) != 2 || got.Twice[0].Differ || !got.Twice[1].Differ || !slices.Equal(got.Twice[0].Files, []string{"rows-0-of-2.jsonl", "rows-copy.jsonl"}) {
+	if len(got.Twice) != 3 || got.Twice[0].Differ || !got.Twice[1].Differ || !got.Twice[2].Differ || !slices.Equal(got.Twice[0].Files, []string{"rows-0-of-2.jsonl", "rows-copy.jsonl"}) {
 		t.Errorf("twice: %+v", got.Twice)
 	}
 	for i, row := range got.Rows {

@@ -103,6 +103,22 @@ func TestRowTableColumns(t *testing.T) {
 	}
 }
 
+// TestIntervalOverThings: of 100 images of 50 things, the interval is that of 50.
+func TestIntervalOverThings(t *testing.T) {
+	groups := make([]int, 100)
+	for i := range groups {
+		groups[i] = i / 2
+	}
+	pairs, err := result.EncodeGroups(groups)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := result.Row{Model: "m", Method: "tome", AccuracyTop1: 0.5, Samples: 100, Sweep: result.Sweep{Groups: pairs}}
+	if text := rowTable([]result.Row{row}).render().text; !strings.Contains(text, "36.64 to 63.36") {
+		t.Errorf("the interval is not that of 50 samples:\n%s", text)
+	}
+}
+
 type picture struct{ err error }
 
 func (p picture) PNG() ([]byte, error) { return []byte("png"), p.err }

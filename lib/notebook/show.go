@@ -34,8 +34,8 @@ type Tabular interface {
 }
 
 // Show shows values in order: a Picture, Animation or image.Image as a picture, result rows and what is
-// Tabular as a table, anything else as fmt prints it. A terminal shows pictures in words, and says in which file they
-// can be looked at. A picture that cannot be drawn ends the cell, as in Must.
+// Tabular as a table, anything else as fmt prints it. A terminal shows pictures in words, and says in which
+// file they can be looked at. A picture that cannot be drawn ends the cell, as in Must.
 func Show(values ...any) {
 	for _, value := range values {
 		shown := Must(render(value))

@@ -118,7 +118,7 @@ func rowTable(rows []result.Row) table {
 			if r.Samples == 0 {
 				return ""
 			}
-			low, high := result.Wilson(r.AccuracyTop1, r.Samples)
+			low, high := result.Wilson(r.AccuracyTop1, r.IndependentSamples())
 			return fmt.Sprintf("%.2f to %.2f", 100*low, 100*high)
 		}},
 		{"vs base (points)", func(_ int, r result.Row) string {

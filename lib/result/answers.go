@@ -106,3 +106,16 @@ func (r Row) ImageGroups() ([]int, error) {
 	}
 	return groups, nil
 }
+
+// IndependentSamples is the number of the row's images, or, where several show one thing, of the things.
+func (r Row) IndependentSamples() int {
+	groups, err := r.ImageGroups()
+	if err != nil || groups == nil {
+		return r.Samples
+	}
+	different := map[int]bool{}
+	for _, g := range groups {
+		different[g] = true
+	}
+	return len(different)
+}

@@ -140,7 +140,10 @@ func (s *session) one(ctx context.Context, batch train.Batch, step int) (Progres
 			return p, err
 		}
 	}
-	return p, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return p, &Interrupted{Step: done, Steps: steps, Dir: s.Dir, cause: err}
+	}
+	return p, nil
 }
 
 // measure tests the model, and the average of its weights.

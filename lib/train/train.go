@@ -58,10 +58,23 @@ type Progress struct {
 	PerStep time.Duration
 }
 
+// Interrupted is the error of a run whose context was cancelled, which it wraps.
+type Interrupted struct {
+	Step, Steps int    // done, and in all
+	Dir         string // that holds the checkpoint
+	cause       error
+}
+
+func (e *Interrupted) Error() string {
+	return fmt.Sprintf("train: interrupted at step %d of %d, whose checkpoint is in %s: the same call or command goes on from there", e.Step, e.Steps, e.Dir)
+}
+
+func (e *Interrupted) Unwrap() error { return e.cause }
+
 // Run trains by a recipe, or goes on from the folder's last checkpoint, and returns the model and its
 // accuracy on the test images: with the moving average of its weights where the recipe has one, and the
 // last weights are then in the folder's last.safetensors. When the context is cancelled it writes a
-// checkpoint and returns the context's error. Where a loss is no number, memory runs out or the disk is
+// checkpoint behind the step that it is in, and the error is an [Interrupted]. Where a loss is no number, memory runs out or the disk is
 // full, the error is one line that says so, and the last checkpoint stays.
 func Run(ctx context.Context, r Recipe, o Options) (*vit.Model, float64, error) {
 	if err := r.Validate(); err != nil {

@@ -66,7 +66,9 @@ func TestResume(t *testing.T) {
 				cancel()
 			}
 		}
-		if _, _, err := train.Run(ctx, recipe(), o); !errors.Is(err, context.Canceled) {
+		_, _, err := train.Run(ctx, recipe(), o)
+		stopped, ok := errors.AsType[*train.Interrupted](err)
+		if !ok || !errors.Is(err, context.Canceled) || stopped.Step != stop || stopped.Dir != o.Dir {
 			t.Fatalf("stopped at step %d: %v", stop, err)
 		}
 	}

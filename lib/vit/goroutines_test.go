@@ -11,8 +11,8 @@ import (
 )
 
 // TestGoroutines: classifiers of one model, used by many goroutines at once with batches of several sizes,
-// each answer to the last bit as they do one after the other; so does a classifier made anew. (With -race,
-// in `kernel test`.)
+// each answer to the last bit as they do one after the other; so does a classifier made anew, while others
+// classify, trace and inspect. (With -race, in `kernel test`.)
 func TestGoroutines(t *testing.T) {
 	for name, backend := range backends(t) {
 		t.Run(name, func(t *testing.T) {
@@ -45,6 +45,29 @@ func TestGoroutines(t *testing.T) {
 			}
 			shared := []*Classifier{classifier(methods[0]), classifier(methods[1])}
 			var all sync.WaitGroup
+			for i, method := range methods {
+				all.Go(func() {
+					if _, err := shared[i].Inspect(randomImages(m.Config, 1)); err != nil {
+						t.Error(err)
+					}
+				})
+				all.Go(func() {
+					if _, err := shared[i].Trace(randomImages(m.Config, 1)); err != nil {
+						t.Error(err)
+					}
+				})
+				all.Go(func() {
+					c, err := m.WithBackend(backend, method)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer c.Close()
+					if got := logits(c, 1); !slices.Equal(got, want[i][0]) {
+						t.Errorf("%s, made anew: another answer than alone", method.Name())
+					}
+				})
+			}
 			for worker := range 8 {
 				all.Go(func() {
 					for round := range 4 {

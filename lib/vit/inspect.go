@@ -6,7 +6,6 @@ import (
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"tokenfuse/lib/accel"
 	"tokenfuse/lib/fusion"
@@ -55,24 +54,22 @@ func (c *Classifier) Inspect(image *tensors.Tensor) ([]Inside, error) {
 
 // inspection builds the graph of Inspect: the logits, then eight nodes for each layer, in the order of
 // their use there.
-func inspection(m *Model, method fusion.Method) func(*model.Scope, *Node) []*Node {
-	return func(_ *model.Scope, images *Node) []*Node {
-		var out []*Node
-		whole := Forward(m.store, m.Config, method, images, func(l *layers) {
-			l.watch = func(e fusion.Evidence) {
-				size, source := e.Size, e.Source
-				if size == nil {
-					size = Ones(e.X.Graph(), sizeShape(e.X))
-				}
-				if source == nil {
-					source = unfused(e.X)
-				}
-				out = append(out, Identity(e.X), e.Attention, e.Keys, e.Values, Identity(size), Identity(source), e.Received, e.FromClass)
+func inspection(m *Model, method fusion.Method, images *Node) []*Node {
+	var out []*Node
+	whole := Forward(m.store, m.Config, method, images, func(l *layers) {
+		l.watch = func(e fusion.Evidence) {
+			size, source := e.Size, e.Source
+			if size == nil {
+				size = Ones(e.X.Graph(), sizeShape(e.X))
 			}
-		})
-		// The Go backend fails on a graph that ends in nodes of which nothing is read.
-		return append([]*Node{whole.Logits}, out...)
-	}
+			if source == nil {
+				source = unfused(e.X)
+			}
+			out = append(out, Identity(e.X), e.Attention, e.Keys, e.Values, Identity(size), Identity(source), e.Received, e.FromClass)
+		}
+	})
+	// The Go backend fails on a graph that ends in nodes of which nothing is read.
+	return append([]*Node{whole.Logits}, out...)
 }
 
 // Head returns the attention map of one head, counted from 0: [tokens, tokens], a row for each query.
@@ -82,10 +79,10 @@ func (l Inside) Head(head int) [][]float32 {
 
 // Map returns the attention map, mean over heads: [tokens, tokens], a row for each query.
 func (l Inside) Map() [][]float32 {
-	heads := l.config.Heads
-	mean := l.Head(0)
-	for h := 1; h < heads; h++ {
-		for q, row := range l.Head(h) {
+	heads := l.Attn.Value().([][][][]float32)[0]
+	mean := heads[0]
+	for _, head := range heads[1:] {
+		for q, row := range head {
 			for k, a := range row {
 				mean[q][k] += a
 			}
@@ -93,7 +90,7 @@ func (l Inside) Map() [][]float32 {
 	}
 	for _, row := range mean {
 		for k := range row {
-			row[k] /= float32(heads)
+			row[k] /= float32(len(heads))
 		}
 	}
 	return mean

@@ -73,6 +73,8 @@ func (m *Model) adopt(method fusion.Method) error {
 	if err != nil {
 		return err
 	}
+	m.building.Lock()
+	defer m.building.Unlock()
 	fit := weights.Fit{Wanted: len(learned)}
 	for _, name := range slices.Sorted(maps.Keys(learned)) {
 		dims := learned[name].Dims

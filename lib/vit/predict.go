@@ -45,27 +45,25 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 		return nil, err
 	}
 	c := &Classifier{Model: m, Method: method, Tokens: counts, backend: backend}
-	c.logits, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) []*Node {
-		m.building.Lock()
-		defer m.building.Unlock()
-		out := Forward(m.store, m.Config, method, images)
-		return []*Node{out.Logits, out.Counts}
-	})
-	if err != nil {
-		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
-	}
-	c.traced, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) []*Node {
-		m.building.Lock()
-		defer m.building.Unlock()
-		out := Forward(m.store, m.Config, method, images)
-		return append([]*Node{out.Logits, out.Size, out.Counts}, out.Sources...)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
-	}
-	c.inspected, err = model.NewExec(backend, m.store, inspection(m, method))
-	if err != nil {
-		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
+	for exec, build := range map[**model.Exec]func(images *Node) []*Node{
+		&c.logits: func(images *Node) []*Node {
+			out := Forward(m.store, m.Config, method, images)
+			return []*Node{out.Logits, out.Counts}
+		},
+		&c.traced: func(images *Node) []*Node {
+			out := Forward(m.store, m.Config, method, images)
+			return append([]*Node{out.Logits, out.Size, out.Counts}, out.Sources...)
+		},
+		&c.inspected: func(images *Node) []*Node { return inspection(m, method, images) },
+	} {
+		*exec, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) []*Node {
+			m.building.Lock()
+			defer m.building.Unlock()
+			return build(images)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
+		}
 	}
 	return c, nil
 }

@@ -28,7 +28,7 @@ func Slider(name string, from, to, initial int) Control {
 
 // Selector is a choice among values; it begins with the first.
 func Selector(name string, options ...any) Control {
-	return Control{name: name, options: options, to: len(options) - 1}
+	return Control{name: name, options: append([]any{}, options...), to: len(options) - 1}
 }
 
 // validate says what is wrong with a control.
@@ -36,11 +36,9 @@ func (c Control) validate() error {
 	switch {
 	case c.name == "":
 		return fmt.Errorf("explore: a control has no name")
-	case c.options != nil || c.to < 0 && c.from == 0:
-		if len(c.options) == 0 {
-			return fmt.Errorf("explore: selector %q has no options", c.name)
-		}
-	case c.from > c.to || c.initial < c.from || c.initial > c.to:
+	case c.options != nil && len(c.options) == 0:
+		return fmt.Errorf("explore: selector %q has no options", c.name)
+	case c.options == nil && (c.from > c.to || c.initial < c.from || c.initial > c.to):
 		return fmt.Errorf("explore: slider %q begins at %d, want one from %d to %d", c.name, c.initial, c.from, c.to)
 	}
 	return nil
@@ -64,16 +62,16 @@ func (c Control) show(element string, moved func(position int)) {
 		id, html.EscapeString(c.name), value, html.EscapeString(fmt.Sprint(c.at(c.initial)))))
 	var positions *comms.AddressChan[int]
 	if c.options == nil {
-		positions = widgets.Slider(c.from, c.to, c.initial).WithHtmlId(id).AppendTo(element).Done().Listen()
+		positions = widgets.Slider(c.from, c.to, c.initial).WithHtmlId(id).AppendTo(element).Done().Listen().LatestOnly()
 	} else {
 		var texts []string
 		for _, option := range c.options {
 			texts = append(texts, html.EscapeString(fmt.Sprint(option)))
 		}
-		positions = widgets.Select(texts).WithHtmlId(id).SetDefault(c.initial).AppendTo(element).Done().Listen()
+		positions = widgets.Select(texts).WithHtmlId(id).SetDefault(c.initial).AppendTo(element).Done().Listen().LatestOnly()
 	}
 	go func() {
-		for position := range positions.LatestOnly().C {
+		for position := range positions.C {
 			dom.SetInnerText(value, fmt.Sprint(c.at(position)))
 			moved(position)
 		}

@@ -10,6 +10,7 @@
 package explore
 
 import (
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -36,9 +37,9 @@ const (
 //
 // A control that is impossible ends the cell, as in notebook.Must.
 func Show(draw func(at At) any, controls ...Control) {
+	notebook.Check(validate(controls))
 	positions := make([]int, len(controls))
 	for i, c := range controls {
-		notebook.Check(c.validate())
 		positions[i] = c.initial
 	}
 	if !gonbui.IsNotebook {
@@ -59,6 +60,21 @@ func Show(draw func(at At) any, controls ...Control) {
 	}
 	dom.Remove(desk.element)
 	gonbui.Sync()
+}
+
+// validate says what is wrong with controls, alone or together.
+func validate(controls []Control) error {
+	names := map[string]bool{}
+	for _, c := range controls {
+		if err := c.validate(); err != nil {
+			return err
+		}
+		if names[c.name] {
+			return fmt.Errorf("explore: two controls are called %q", c.name)
+		}
+		names[c.name] = true
+	}
+	return nil
 }
 
 // hasPage says whether there may be a page that shows the cell: `go run ./kernel run` has none.

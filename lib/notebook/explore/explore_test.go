@@ -29,6 +29,7 @@ func TestControl(t *testing.T) {
 		"selector, beyond":    {control: Selector("tau", 1.0, 20.0), position: 2, at: 20.0},
 		"begins below":        {control: Slider("r", 2, 8, 1), err: `slider "r" begins at 1, want one from 2 to 8`},
 		"ends before it is":   {control: Slider("r", 8, 2, 4), err: `slider "r" begins at 4`},
+		"ends below 0":        {control: Slider("r", 0, -1, 0), err: `slider "r" begins at 0, want one from 0 to -1`},
 		"nothing to select":   {control: Selector("tau"), err: `selector "tau" has no options`},
 		"nothing to call it":  {control: Slider("", 0, 1, 0), err: "a control has no name"},
 		"negative, and valid": {control: Slider("x", -3, -1, -2), position: -3, at: -3},
@@ -44,6 +45,9 @@ func TestControl(t *testing.T) {
 		case c.control.at(c.position) != c.at:
 			t.Errorf("%s: %v, want %v", name, c.control.at(c.position), c.at)
 		}
+	}
+	if err := validate([]Control{Slider("r", 0, 8, 4), Selector("r", 1)}); err == nil || !strings.Contains(err.Error(), `two controls are called "r"`) {
+		t.Errorf("two of one name: %v", err)
 	}
 	if got := (At{"r": 4}).Float("r"); got != 4 {
 		t.Errorf("a whole number as a number: %g", got)
