@@ -125,6 +125,9 @@ func (l *loop) trial(ctx context.Context, signal syscall.Signal) error {
 	select {
 	case <-ended:
 		l.early++
+		if !cmd.ProcessState.Success() {
+			lose("ended before it with %v: %s", cmd.ProcessState, lastLine(said.String()))
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(moment):
