@@ -19,6 +19,7 @@ import (
 	"tokenfuse/lib/result"
 	"tokenfuse/lib/vit"
 	"tokenfuse/lib/weights"
+	"tokenfuse/lib/whole"
 )
 
 // folder is where a run lives: recipe.json, checkpoint.safetensors (every variable of model, optimiser and
@@ -43,10 +44,7 @@ func openFolder(dir string, r Recipe) (*folder, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
-			return nil, fmt.Errorf("train: %w", err)
-		}
-		if err := os.Rename(path+".new", path); err != nil {
+		if err := whole.WriteFile(path, append(data, '\n'), 0o644); err != nil {
 			return nil, fmt.Errorf("train: %w", err)
 		}
 	case err != nil:
