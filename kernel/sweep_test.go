@@ -161,6 +161,13 @@ func TestSweepTogether(t *testing.T) {
 	if shown.code != 0 || !strings.Contains(shown.stdout, "| base model |") || strings.Count(shown.stderr, "warning: no result") != failuresOfSweepGrid {
 		t.Errorf("show: exit %d: %s%s", shown.code, shown.stdout, shown.stderr)
 	}
+	if shown := kernel(t, nil, "sweep", "show", store, "--markdown", "--grid", grid, "--target", "80%"); shown.code != 0 ||
+		!strings.Contains(shown.stdout, "| base model |") || strings.Count(shown.stdout, "tome") != 1 || strings.Contains(shown.stdout, "mctf") {
+		t.Errorf("show of a target: exit %d: %s%s", shown.code, shown.stdout, shown.stderr)
+	}
+	if shown := kernel(t, nil, "sweep", "show", store, "--target", "70%"); shown.code != 2 || !strings.Contains(shown.stderr, "no results at 70%: there are some at 80%") {
+		t.Errorf("show of a target without results: exit %d: %s", shown.code, shown.stderr)
+	}
 	figure := filepath.Join(t.TempDir(), "figure.svg")
 	if shown := kernel(t, nil, "sweep", "show", store, "--latex", "--baseline", "tome", "--figure", figure); shown.code != 0 || !strings.Contains(shown.stdout, "\\toprule") {
 		t.Errorf("show: exit %d: %s", shown.code, shown.stderr)

@@ -3,19 +3,23 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"tokenfuse/kernel/internal/failure"
 	"tokenfuse/lib/ablation"
+	"tokenfuse/lib/result"
 	"tokenfuse/plots"
 )
 
 // sweepShowFlags are what `sweep show` was told.
 type sweepShowFlags struct {
-	baseline, figure string
-	markdown, latex  bool
+	grid, target, baseline, figure string
+	markdown, latex                bool
 }
 
 func newSweepShowCommand() *cobra.Command {
@@ -33,15 +37,19 @@ func newSweepShowCommand() *cobra.Command {
   difference                  "none" where an interval holds 0
   Pareto                      * where nothing is both cheaper and better
 
-The baseline is the base model, or the method that --baseline names, at the same target.`,
+The baseline is the base model, or the method that --baseline names, at the same target. --grid leaves
+the rows of one of the grids that share the store, --target those of one cost, and the base model's.`,
 		Example: `  go run ./kernel sweep show out/study.jsonl
   go run ./kernel sweep show out/study.jsonl --baseline tome --latex
+  go run ./kernel sweep show out/study.jsonl --grid grid.json --target 60%
   go run ./kernel sweep show out/study --markdown --figure out/study.png`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runSweepShow(cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0], f)
 		},
 	}
+	cmd.Flags().StringVar(&f.grid, "grid", "", "only the rows of this grid, a `FILE`")
+	cmd.Flags().StringVar(&f.target, "target", "", "only the rows of this `COST`, as the grid writes it, and the base model's")
 	cmd.Flags().StringVar(&f.baseline, "baseline", "", "`METHOD` to compare with, by its label (default: the base model)")
 	cmd.Flags().StringVar(&f.figure, "figure", "", "draw accuracy over GMACs into a `FILE`, .png or .svg")
 	cmd.Flags().BoolVar(&f.markdown, "markdown", false, "a Markdown table")
@@ -60,6 +68,9 @@ func runSweepShow(out, warn io.Writer, store string, f sweepShowFlags) error {
 	}
 	if len(rows) == 0 {
 		return failure.Usage("%s holds no results", store)
+	}
+	if rows, err = f.only(rows); err != nil {
+		return failure.Usage("%w", err)
 	}
 	summary, err := ablation.Summarise(rows, f.baseline)
 	if err != nil {
@@ -89,6 +100,35 @@ func runSweepShow(out, warn io.Writer, store string, f sweepShowFlags) error {
 		render(out, t, false)
 	}
 	return nil
+}
+
+// only leaves the rows that --grid and --target ask for.
+func (f sweepShowFlags) only(rows []result.Row) ([]result.Row, error) {
+	if f.grid != "" {
+		grid, err := ablation.ReadGrid(f.grid)
+		if err != nil {
+			return nil, err
+		}
+		if rows, err = grid.Select(rows); err != nil {
+			return nil, err
+		}
+		if len(rows) == 0 {
+			return nil, fmt.Errorf("the store holds no results of %s: it is not of this grid, or weights are others now", f.grid)
+		}
+	}
+	if f.target == "" {
+		return rows, nil
+	}
+	targets := map[string]bool{}
+	rows = slices.DeleteFunc(rows, func(r result.Row) bool {
+		targets[r.Target] = true
+		return r.Method != result.None && r.Target != f.target
+	})
+	if !targets[f.target] {
+		delete(targets, "")
+		return nil, fmt.Errorf("no results at %s: there are some at %s", f.target, strings.Join(slices.Sorted(maps.Keys(targets)), ", "))
+	}
+	return rows, nil
 }
 
 func tableRow(cells []string) table.Row {

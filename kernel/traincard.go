@@ -26,7 +26,7 @@ func trainCard(recipe train.Recipe, training, test datasets.Source, backend stri
 	case train.Pretrained:
 		from = "the published weights (`vit.Load`)"
 	default:
-		data, err := os.ReadFile(recipe.InitialWeights)
+		data, err := os.ReadFile(recipe.InitialFile())
 		if err != nil {
 			return "", err
 		}

@@ -19,9 +19,9 @@ import (
 // AblationBars draws a bar for each way of fusing, in the order of the rows: from the accuracy of the
 // base model, a dashed line, to its own, so that a bar's length is what fusing changes, with the 95%
 // intervals of FLOPsAccuracy. Rows that fuse more and less become bars of several colours side by side.
-// Rows of MCTF that differ in which criteria are on, and in
-// nothing else, are named after those ("similarity + size"). Without a base model bars begin at 0. Rows of
-// several models, datasets or splits are an error.
+// Where all rows are of MCTF and differ in which criteria are on, and in nothing else, they are named after
+// those ("similarity + size"). Without a base model bars begin at 0. Rows of several models, datasets or
+// splits are an error.
 func AblationBars(rows []result.Row) (*Figure, error) {
 	rows, err := evaluated(rows)
 	if err != nil {

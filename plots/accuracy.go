@@ -1,7 +1,6 @@
 package plots
 
 import (
-	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -53,14 +52,11 @@ func accuracyOver(rows []result.Row, x axis) *Figure {
 	figure := &Figure{Plot: p, Width: TextWidth}
 	front := figure.addFront(settingsOf(rows), x)
 	lines := linesOf(rows)
-	bases, fused := 0, 0
 	for _, l := range lines {
 		if l.base() {
-			figure.addBase(l, x, bases)
-			bases++
+			figure.addBase(l, x)
 		} else {
-			figure.addSeries(l, x, fused)
-			fused++
+			figure.addSeries(l, x)
 		}
 	}
 	figure.legend = append(figure.legend, front...)
@@ -78,10 +74,7 @@ func (f *Figure) addFront(settings []setting, x axis) []legendEntry {
 	means := make([]result.Row, len(settings))
 	values := map[float64]float64{}
 	for i, s := range settings {
-		value := x.of(s[0])
-		if len(s) > 1 {
-			value = s.mean(x.of)
-		}
+		value := s.mean(x.of)
 		means[i] = result.Row{GMACs: x.costs(value), AccuracyTop1: s.mean(func(r result.Row) float64 { return r.AccuracyTop1 })}
 		values[means[i].GMACs] = value
 	}
@@ -98,10 +91,10 @@ func (f *Figure) addFront(settings []setting, x axis) []legendEntry {
 }
 
 // addBase draws a base model as a black star, its accuracy as a dashed line over the whole width.
-func (f *Figure) addBase(l line, x axis, index int) {
+func (f *Figure) addBase(l line, x axis) {
 	style := draw.LineStyle{Color: ink, Width: 0.8, Dashes: []vg.Length{3, 2}}
-	if index > 0 {
-		style.Dashes = []vg.Length{1, vg.Length(1 + index)}
+	if l.index > 0 {
+		style.Dashes = []vg.Length{1, vg.Length(1 + l.index)}
 	}
 	mean := 0.0
 	for _, s := range l.settings {
@@ -116,17 +109,16 @@ func (f *Figure) addBase(l line, x axis, index int) {
 }
 
 // addSeries draws the settings of a method, joined in order along the axis.
-func (f *Figure) addSeries(l line, x axis, index int) {
-	settings := slices.SortedStableFunc(slices.Values(l.settings), func(a, b setting) int {
-		return cmp.Compare(a.mean(x.of), b.mean(x.of))
-	})
-	colour := colours[index%len(colours)]
-	joined := &plotter.Line{LineStyle: draw.LineStyle{Color: colour, Width: 1.5}}
+func (f *Figure) addSeries(l line, x axis) {
+	settings := l.along(x.of)
+	style, glyph := l.style()
+	glyph.Radius = 3.5
+	joined := &plotter.Line{LineStyle: style}
 	for _, s := range settings {
 		joined.XYs = append(joined.XYs, x.at(s))
 	}
 	f.Plot.Add(joined)
-	scatter := f.addPoints(settings, x, draw.GlyphStyle{Color: colour, Radius: 3.5, Shape: glyphs[index%len(glyphs)]})
+	scatter := f.addPoints(settings, x, glyph)
 	f.legend = append(f.legend, legendEntry{l.name, []plot.Thumbnailer{joined, scatter}})
 }
 

@@ -1,9 +1,9 @@
 // Package plots draws the figures of token fusion experiments from plain values, each in one call:
 //
 //   - from result rows FLOPsAccuracy, ThroughputAccuracy, AblationBars, TauHeatMap, TokensPerLayer,
-//     TokenSizes, Foreground and Scale; from the log of a training run Training;
+//     TokenSizes, Foreground, Scale and Speedup; from the log of a training run Training;
 //   - from an image and the groups its patches were fused into FusedTokens and, as an animated GIF,
-//     AnimateTokens; from an image and a number for each patch Overlay;
+//     AnimateTokens; from the groups alone GroupSizes; from an image and a number for each patch Overlay;
 //   - from the pairs of a fusion step Matching.
 //
 // A Figure wraps plots of gonum/plot, which can be changed as any other, and becomes PNG, SVG or PDF;
@@ -56,8 +56,8 @@ type Figure struct {
 // String returns the figure in words.
 func (f *Figure) String() string { return f.Alt }
 
-// Data returns the rows that a figure of rows was drawn from, without what is another at each run; nil of
-// other figures. notebook.Show hands them on, and publish writes them beside the figure.
+// Data returns the rows that a figure of rows was drawn from; nil of other figures. notebook.Show hands them
+// on, and publish writes them beside the figure.
 func (f *Figure) Data() any { return f.data }
 
 // from is the figure with the rows that it was drawn from.

@@ -26,6 +26,14 @@ func TestErrors(t *testing.T) {
 	tau[3].Fusion = json.RawMessage(`{"method":"mctf","r":16,"tau":{"similarity":1,"informativeness":0,"size":40}}`)
 	twice := append(exampleRows()[:2], speedRows()[:2]...)
 	twice = append(twice, speedRows()[1])
+	untold := tauRows()
+	untold[3].Fusion = json.RawMessage(`{"method":"mctf","r":8,"tau":{"similarity":1,"informativeness":0}}`)
+	pooled := tauRows()
+	pooled[3].Fusion = json.RawMessage(`{"method":"mctf","r":8,"pooling":"max","tau":{"similarity":1,"informativeness":0,"size":40}}`)
+	elsewhere := append(foregroundRows(), foregroundRows()[0])
+	elsewhere[len(elsewhere)-1].Split = "validation"
+	tokens := append(tokenRows(), tokenRows()[1])
+	tokens[len(tokens)-1].Dataset = "cifar10"
 	other := criteriaRows()
 	other[2].Model = "deit"
 	grid := Groups{Rows: 1, Cols: 2, Of: []int{0, 3}}
@@ -33,32 +41,36 @@ func TestErrors(t *testing.T) {
 		err  error
 		want string
 	}{
-		"all failed":        {second(FLOPsAccuracy([]result.Row{{Model: "m", Method: "x", Sweep: result.Sweep{Error: "no memory"}}})), `plots: none of 1 rows holds a result: the first failed with "no memory"`},
-		"no speed":          {second(ThroughputAccuracy(exampleRows())), "plots: no rows with an accuracy and a speed"},
-		"two speeds":        {second(ThroughputAccuracy(twice)), "plots: vit_fmnist_patch4_28 under mctf r=1 was timed twice, "},
-		"only a base model": {second(AblationBars(criteriaRows()[:1])), "plots: no rows but of the base model"},
-		"two models":        {second(AblationBars(other)), `plots: bars of the models "vit_fmnist_patch4_28" and "deit"`},
-		"one temperature":   {second(TauHeatMap(tauRows()[:5])), "plots: rows differ in 1 temperatures (tau.size), want 2"},
-		"two amounts":       {second(TauHeatMap(tau)), "plots: rows differ in r beside two temperatures"},
-		"no tokens":         {second(TokensPerLayer(exampleRows())), "plots: no rows that say how many tokens"},
-		"no sizes":          {second(TokenSizes(exampleRows())), "plots: no rows with foreground_tokens"},
-		"no foreground":     {second(Foreground(exampleRows())), "plots: no rows with foreground_kept"},
-		"no groups":         {second(GroupSizes()), "plots: no groups to draw"},
-		"no map":            {second(Overlay(disc(), "")), "plots: no map with a value"},
-		"no image":          {second(Overlay(nil, "", exampleMaps()...)), "plots: the image is empty"},
-		"a small map":       {second(Overlay(disc(), "", Map{Title: "t", Rows: 2, Cols: 2, Values: []float64{1}})), `plots: map "t" holds 1 values on a grid of 2x2`},
-		"infinite":          {second(Overlay(disc(), "", Map{Rows: 1, Cols: 1, Values: []float64{math.Inf(1)}})), `plots: map "" holds +Inf for patch 0`},
-		"attention's size":  {second(Informativeness("", 2, 2, 1, 3, make([]float32, 25))), "plots: an attention map of 25 values is not that of 3 heads, 1 protected tokens and 2x2 patches, which has 75"},
-		"no class token":    {second(ClassAttention("", 2, 2, 0, 1, make([]float32, 16))), "plots: class attention with 0 protected tokens"},
-		"too few values":    {second(grid.Spread([]float64{1})), `plots: groups "" name token 3, values are of 1 tokens`},
-		"one column":        {second(Matching(4, 0, Pair{From: 0, To: 2})), "plots: token 0 cannot go to 2: both are in one column"},
-		"not there":         {second(Matching(4, 0, Pair{From: 3, To: 4})), "plots: token 3 cannot go to 4: there are 4 tokens"},
-		"protected":         {second(Matching(4, 1, Pair{From: 3, To: 0})), "plots: token 3 cannot go to 0: the first 1 tokens are protected"},
-		"twice":             {second(Matching(6, 0, Pair{From: 0, To: 1}, Pair{From: 0, To: 3})), "plots: token 0 cannot go to 3: token 0 went before"},
-		"no tokens at all":  {second(Matching(0, 0)), "plots: a matching of 0 tokens"},
-		"a long list":       {second(Matching(197, 1)), "plots: a matching of more than 64 tokens without pairs"},
-		"no frames":         {second((&Animation{}).GIF()), "plots: the animation has no frames"},
-		"a strange file":    {(&Animation{}).Save("a.svg"), `plots: cannot save "a.svg": unknown format ".svg"`},
+		"all failed":             {second(FLOPsAccuracy([]result.Row{{Model: "m", Method: "x", Sweep: result.Sweep{Error: "no memory"}}})), `plots: none of 1 rows holds a result: the first failed with "no memory"`},
+		"no speed":               {second(ThroughputAccuracy(exampleRows())), "plots: no rows with an accuracy and a speed"},
+		"two speeds":             {second(ThroughputAccuracy(twice)), "plots: vit_fmnist_patch4_28 under mctf r=1 was timed twice, "},
+		"only a base model":      {second(AblationBars(criteriaRows()[:1])), "plots: no rows but of the base model"},
+		"two models":             {second(AblationBars(other)), `plots: bars of the models "vit_fmnist_patch4_28" and "deit"`},
+		"one temperature":        {second(TauHeatMap(tauRows()[:5])), "plots: rows differ in 1 temperatures (tau.size), want 2"},
+		"two amounts":            {second(TauHeatMap(tau)), "plots: rows differ in r beside two temperatures"},
+		"a temperature left out": {second(TauHeatMap(untold)), "plots: rows differ in 1 temperatures (tau.informativeness), want 2"},
+		"a setting left out":     {second(TauHeatMap(pooled)), "plots: rows differ in pooling beside two temperatures"},
+		"sizes of two splits":    {second(TokenSizes(elsewhere)), `plots: rows of "fashion-mnist test" and "fashion-mnist validation" do not compare`},
+		"tokens of two sets":     {second(TokensPerLayer(tokens)), `plots: rows of "fashion-mnist test" and "cifar10 test" do not compare`},
+		"no tokens":              {second(TokensPerLayer(exampleRows())), "plots: no rows that say how many tokens"},
+		"no sizes":               {second(TokenSizes(exampleRows())), "plots: no rows with foreground_tokens"},
+		"no foreground":          {second(Foreground(exampleRows())), "plots: no rows with foreground_kept"},
+		"no groups":              {second(GroupSizes()), "plots: no groups to draw"},
+		"no map":                 {second(Overlay(disc(), "")), "plots: no map with a value"},
+		"no image":               {second(Overlay(nil, "", exampleMaps()...)), "plots: the image is empty"},
+		"a small map":            {second(Overlay(disc(), "", Map{Title: "t", Rows: 2, Cols: 2, Values: []float64{1}})), `plots: map "t" holds 1 values on a grid of 2x2`},
+		"infinite":               {second(Overlay(disc(), "", Map{Rows: 1, Cols: 1, Values: []float64{math.Inf(1)}})), `plots: map "" holds +Inf for patch 0`},
+		"attention's size":       {second(Informativeness("", 2, 2, 1, 3, make([]float32, 25))), "plots: an attention map of 25 values is not that of 3 heads, 1 protected tokens and 2x2 patches, which has 75"},
+		"no class token":         {second(ClassAttention("", 2, 2, 0, 1, make([]float32, 16))), "plots: class attention with 0 protected tokens"},
+		"too few values":         {second(grid.Spread([]float64{1})), `plots: groups "" name token 3, values are of 1 tokens`},
+		"one column":             {second(Matching(4, 0, Pair{From: 0, To: 2})), "plots: token 0 cannot go to 2: both are in one column"},
+		"not there":              {second(Matching(4, 0, Pair{From: 3, To: 4})), "plots: token 3 cannot go to 4: there are 4 tokens"},
+		"protected":              {second(Matching(4, 1, Pair{From: 3, To: 0})), "plots: token 3 cannot go to 0: the first 1 tokens are protected"},
+		"twice":                  {second(Matching(6, 0, Pair{From: 0, To: 1}, Pair{From: 0, To: 3})), "plots: token 0 cannot go to 3: token 0 went before"},
+		"no tokens at all":       {second(Matching(0, 0)), "plots: a matching of 0 tokens"},
+		"a long list":            {second(Matching(197, 1)), "plots: a matching of more than 64 tokens without pairs"},
+		"no frames":              {second((&Animation{}).GIF()), "plots: the animation has no frames"},
+		"a strange file":         {(&Animation{}).Save("a.svg"), `plots: cannot save "a.svg": unknown format ".svg"`},
 	} {
 		if c.err == nil || !strings.HasPrefix(c.err.Error(), c.want) || strings.Contains(c.err.Error(), "\n") {
 			t.Errorf("%s: error %v, want %s", name, c.err, c.want)
@@ -175,6 +187,42 @@ func TestGroupSizeBins(t *testing.T) {
 	figure, err := GroupSizes(Groups{Title: "g", Rows: 2, Cols: 5, Of: []int{0, 1, 1, 2, 2, 2, 3, 3, 3, 3}})
 	if err != nil || !strings.HasSuffix(figure.Alt, "g 1 of 1, 2 of 2–3, 1 of 4–7") {
 		t.Errorf("%v, %v", figure, err)
+	}
+}
+
+// TestAllDropped: where no token is left, an empty plot is drawn.
+func TestAllDropped(t *testing.T) {
+	figure, err := GroupSizes(Groups{Title: "g", Rows: 1, Cols: 2, Of: []int{-1, -1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := figure.PNG(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestColoursAreOfMethods: a method has the same colour in each figure, base models beside it or not.
+func TestColoursAreOfMethods(t *testing.T) {
+	rows := append([]result.Row{row("none", "", 0.4, 0.9)}, foregroundRows()...)
+	rows[0].Foreground = result.Foreground{ForegroundKept: 1, ForegroundTokens: []float64{25}}
+	for name, draw := range map[string]func([]result.Row) (*Figure, error){"accuracy": FLOPsAccuracy, "foreground": Foreground} {
+		figure, err := draw(rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range colours[:3] {
+			entry := figure.legend[1+i] // behind the base model
+			if got := entry.thumbnails[0].(*plotter.Line).Color; got != want {
+				t.Errorf("%s: %s is %v, want %v", name, entry.name, got, want)
+			}
+		}
+	}
+	figure, err := TokenSizes(rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if base, mctf := figure.legend[0].thumbnails[0], figure.legend[1].thumbnails[0]; base != (swatch{ink}) || mctf != (swatch{colours[0]}) {
+		t.Errorf("sizes: %v and %v", base, mctf)
 	}
 }
 
@@ -318,15 +366,26 @@ func TestData(t *testing.T) {
 	if got, ok := figure.Dark().Data().([]result.Row); !ok || len(got) != 2 {
 		t.Errorf("data %v", figure.Dark().Data())
 	}
-	logged := trainingRows(1)
-	logged[0].Seconds = 3
-	if figure, err = Training(logged); err != nil {
+	if figure, err = Training(trainingRows(1)); err != nil {
 		t.Fatal(err)
 	}
-	if got, ok := figure.Data().([]result.TrainingRow); !ok || len(got) != 2 || got[0].Seconds != 0 || logged[0].Seconds != 3 {
+	if got, ok := figure.Data().([]result.TrainingRow); !ok || len(got) != 2 {
 		t.Errorf("data %v", figure.Data())
 	}
 	if figure = Strip(figure); figure.Data() != nil {
 		t.Errorf("a strip's data are %v", figure.Data())
+	}
+}
+
+// TestTicksUpTo: an axis of shares marks none above all.
+func TestTicksUpTo(t *testing.T) {
+	ticks := ticksUpTo(100).Ticks(99.5, 100.5)
+	if len(ticks) < 2 {
+		t.Fatalf("%d ticks", len(ticks))
+	}
+	for _, tick := range ticks {
+		if tick.Value > 100 {
+			t.Errorf("a tick at %v", tick.Value)
+		}
 	}
 }

@@ -16,7 +16,7 @@ func FLOPsAccuracy(rows []result.Row) (*Figure, error) {
 	}
 	return accuracyOver(rows, axis{
 		label: "GMACs per image", unit: "GMACs",
-		of:    func(r result.Row) float64 { return r.GMACs },
+		of:    gmacs,
 		costs: func(gmacs float64) float64 { return gmacs },
 	}).from(rows), nil
 }

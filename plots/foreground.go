@@ -1,7 +1,6 @@
 package plots
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -81,28 +80,33 @@ func aspectPanel(title, label string, lines []line, aspects ...aspect) *Figure {
 	addGrid(p)
 	figure := &Figure{Plot: p, Width: TextWidth / 2, Height: 2.3 * vg.Inch}
 	for _, a := range slices.Backward(aspects) { // dashed ones beneath
-		for i, l := range lines {
-			figure.addAspect(l, a, i)
+		for _, l := range lines {
+			figure.addAspect(l, a)
 		}
 	}
 	padAxis(&p.X, 0.1*p.X.Max)
 	padAxis(&p.Y, 0.5)
+	p.Y.Tick.Marker = ticksUpTo(aspects[0].most)
 	return figure
 }
 
-func (f *Figure) addAspect(l line, a aspect, index int) {
-	gmacs := func(r result.Row) float64 { return r.GMACs }
-	settings := slices.SortedStableFunc(slices.Values(l.settings), func(a, b setting) int {
-		return cmp.Compare(a.mean(gmacs), b.mean(gmacs))
-	})
-	style, glyph := lineStyle(index, l.base())
+// ticksUpTo marks no value beyond what there can be, though the axis goes on a little.
+type ticksUpTo float64
+
+// Ticks implements plot.Ticker.
+func (most ticksUpTo) Ticks(low, high float64) []plot.Tick {
+	return slices.DeleteFunc(roundTicks{}.Ticks(low, high), func(t plot.Tick) bool { return t.Value > float64(most) })
+}
+
+func (f *Figure) addAspect(l line, a aspect) {
+	style, glyph := l.style()
 	style.Width = 1.2
 	if a.dashed {
 		style.Dashes, style.Width, glyph.Radius = []vg.Length{2, 2}, 0.8, 1.5
 	}
 	joined := &plotter.Line{LineStyle: style}
 	bars := &plotter.YErrorBars{LineStyle: draw.LineStyle{Color: style.Color, Width: 0.7}, CapWidth: 3}
-	for _, s := range settings {
+	for _, s := range l.along(gmacs) {
 		mean, half := a.interval(s)
 		if mean == 0 { // not measured
 			continue
@@ -122,26 +126,21 @@ func (f *Figure) addAspect(l line, a aspect, index int) {
 func foregroundLegend(lines []line) []legendEntry {
 	entries := make([]legendEntry, len(lines))
 	for i, l := range lines {
-		style, glyph := lineStyle(i, l.base())
+		style, glyph := l.style()
 		entries[i] = legendEntry{l.name, []plot.Thumbnailer{&plotter.Line{LineStyle: style}, &plotter.Scatter{GlyphStyle: glyph}}}
 	}
 	return entries
 }
 
 func describeForeground(lines []line) string {
-	gmacs := func(r result.Row) float64 { return r.GMACs }
 	var parts []string
+	low := math.Inf(1)
 	for _, l := range lines {
-		most := slices.MinFunc(l.settings, func(a, b setting) int { return cmp.Compare(a.mean(gmacs), b.mean(gmacs)) })
+		most := l.along(gmacs)[0]
+		low = min(low, most.mean(gmacs))
 		parts = append(parts, fmt.Sprintf("%s keeps %.1f%% of it at purity %.1f%%", l.name,
 			100*most.mean(func(r result.Row) float64 { return r.ForegroundKept }),
 			100*most.mean(func(r result.Row) float64 { return r.ForegroundPurity })))
-	}
-	low := math.Inf(1)
-	for _, l := range lines {
-		for _, s := range l.settings {
-			low = min(low, s.mean(gmacs))
-		}
 	}
 	return fmt.Sprintf("What becomes of the foreground over GMACs; where each fuses most, down to %.3g GMACs: %s", low, strings.Join(parts, ", "))
 }

@@ -30,6 +30,7 @@ func TestGolden(t *testing.T) {
 		"fused-tokens-colour":  func() (*Figure, error) { return FusedTokens(sunset(), fusedLayers()...) },
 		"matching":             func() (*Figure, error) { return Matching(12, 1, examplePairs()...) },
 		"scale":                func() (*Figure, error) { return Scale(scaleRows()) },
+		"speedup":              func() (*Figure, error) { return Speedup(speedupRows()) },
 		"training":             func() (*Figure, error) { return Training(trainingRows(6)) },
 	} {
 		t.Run(name, func(t *testing.T) {

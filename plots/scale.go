@@ -20,8 +20,8 @@ import (
 
 // Scale draws what rows of `bench` cost over the size of the images, both axes logarithmic: on the left
 // the time of an image, on the right, where it was measured, the most memory that a process needed. A
-// straight line is a power of the size, the steeper the higher. Each method, dtype and batch is a line of
-// its own, base models black.
+// straight line is a power of the size, the steeper the higher. Each method, setting, batch and dtype is a
+// line of its own, base models black.
 func Scale(rows []result.Row) (*Figure, error) {
 	var timed []result.Row
 	for _, r := range rows {
@@ -65,19 +65,7 @@ func Scale(rows []result.Row) (*Figure, error) {
 // scaleLines groups rows by what is one line, in the order in which the lines appear.
 func scaleLines(rows []result.Row) (lines map[string][]result.Row, order []string) {
 	lines = map[string][]result.Row{}
-	several := func(of func(result.Row) string) bool {
-		return slices.ContainsFunc(rows, func(r result.Row) bool { return of(r) != of(rows[0]) })
-	}
-	batch := func(r result.Row) string { return fmt.Sprintf("batch %d", r.Batch) }
-	dtype := func(r result.Row) string { return cmp.Or(r.DType, "float32") }
-	batches, dtypes := several(batch), several(dtype)
-	for i, name := range result.Series(rows) {
-		if batches {
-			name += ", " + batch(rows[i])
-		}
-		if dtypes {
-			name += ", " + dtype(rows[i])
-		}
+	for i, name := range benchNames(rows) {
 		if lines[name] == nil {
 			order = append(order, name)
 		}
@@ -110,9 +98,7 @@ func scalePanel(label string, rows []result.Row) *Figure {
 		}
 	}
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.ConstantTicks(sizes), powers{}
-	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = faint, faint
-	p.Add(grid)
+	addGrid(p)
 	p.X.Min, p.X.Max = side(rows[0])/1.05, side(rows[len(rows)-1])*1.05
 	return &Figure{Plot: p, Width: TextWidth / 2}
 }

@@ -72,6 +72,8 @@ func settingsOf(rows []result.Row) []setting {
 	return settings
 }
 
+func gmacs(r result.Row) float64 { return r.GMACs }
+
 // mean is that of a number over the seeds.
 func (s setting) mean(of func(result.Row) float64) float64 {
 	sum := 0.0
@@ -118,13 +120,47 @@ func things(r result.Row) int {
 // strength is how much a row fuses: the target it was tuned to, else its setting.
 func strength(r result.Row) string { return cmp.Or(r.Target, r.Setting()) }
 
+// benchNames are the names of rows of `bench` in a legend: Series', and what else rows of one name differ
+// in: how much is fused, batch and dtype, and whatever more is asked for.
+func benchNames(rows []result.Row, more ...func(result.Row) string) []string {
+	names := result.Series(rows)
+	batch := func(r result.Row) string { return fmt.Sprintf("batch %d", r.Batch) }
+	dtype := func(r result.Row) string { return cmp.Or(r.DType, "float32") }
+	for _, of := range append([]func(result.Row) string{strength, batch, dtype}, more...) {
+		first, several := map[string]string{}, map[string]bool{}
+		for i, r := range rows {
+			if said, met := first[names[i]]; met && said != of(r) {
+				several[names[i]] = true
+			} else if !met {
+				first[names[i]] = of(r)
+			}
+		}
+		for i, r := range rows {
+			if several[names[i]] {
+				names[i] = strings.TrimSuffix(names[i]+", "+of(r), ", ")
+			}
+		}
+	}
+	return names
+}
+
+func imageSizeOf(r result.Row) string { return r.ImageSize }
+
 // line is the settings of a name, in order of appearance.
 type line struct {
 	name     string
 	settings []setting
+	index    int // among base models, or among the others: of its colour and glyph
 }
 
 func (l line) base() bool { return l.settings[0][0].Method == result.None }
+
+// along returns the settings in the order of the means of a number.
+func (l line) along(of func(result.Row) float64) []setting {
+	return slices.SortedStableFunc(slices.Values(l.settings), func(a, b setting) int {
+		return cmp.Compare(a.mean(of), b.mean(of))
+	})
+}
 
 // linesOf groups rows by their name in a legend.
 func linesOf(rows []result.Row) []line {
@@ -138,8 +174,11 @@ func linesOf(rows []result.Row) []line {
 		of[names[i]] = append(of[names[i]], r)
 	}
 	lines := make([]line, len(order))
+	before := map[bool]int{}
 	for i, name := range order {
-		lines[i] = line{name, settingsOf(of[name])}
+		lines[i] = line{name: name, settings: settingsOf(of[name])}
+		lines[i].index = before[lines[i].base()]
+		before[lines[i].base()]++
 	}
 	return lines
 }

@@ -24,10 +24,11 @@ var colours = []color.NRGBA{
 }
 
 // glyphs are eight, and colours seven: the first 56 series differ in the pair.
-var glyphs = []draw.GlyphDrawer{
-	draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamond{},
-	draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.CrossGlyph{},
-}
+var glyphs = append(filled[:len(filled):len(filled)],
+	draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.CrossGlyph{})
+
+// filled are the glyphs that no open one is taken for.
+var filled = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamond{}}
 
 var (
 	ink   = color.NRGBA{0x22, 0x22, 0x22, 0xFF} // text and axes
@@ -133,11 +134,19 @@ func (star) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
 	c.Fill(path)
 }
 
-// lineStyle is that of the index-th series; a base model's is dashed, its glyph a star.
-func lineStyle(index int, base bool) (draw.LineStyle, draw.GlyphStyle) {
-	if base {
+// style is the line's own; a base model's is dashed, its glyph a star.
+func (l line) style() (draw.LineStyle, draw.GlyphStyle) {
+	if l.base() {
 		return draw.LineStyle{Color: ink, Width: 1, Dashes: []vg.Length{3, 2}}, draw.GlyphStyle{Color: ink, Radius: 4, Shape: star{}}
 	}
-	colour := colours[index%len(colours)]
-	return draw.LineStyle{Color: colour, Width: 1.5}, draw.GlyphStyle{Color: colour, Radius: 2.5, Shape: glyphs[index%len(glyphs)]}
+	colour := l.colour()
+	return draw.LineStyle{Color: colour, Width: 1.5}, draw.GlyphStyle{Color: colour, Radius: 2.5, Shape: glyphs[l.index%len(glyphs)]}
+}
+
+// colour is the line's own; a base model's is black.
+func (l line) colour() color.NRGBA {
+	if l.base() {
+		return ink
+	}
+	return colours[l.index%len(colours)]
 }

@@ -27,7 +27,7 @@ func TauHeatMap(rows []result.Row) (*Figure, error) {
 		return nil, err
 	}
 	rows = slices.DeleteFunc(slices.Clone(rows), func(r result.Row) bool { return r.Method == result.None })
-	values := map[string]map[string]bool{}
+	values, said := map[string]map[string]bool{}, map[string]int{} // of each setting, and how many rows say it
 	for _, r := range rows {
 		fields := r.Fields()
 		fields["model"] = r.Model
@@ -36,14 +36,15 @@ func TauHeatMap(rows []result.Row) (*Figure, error) {
 				values[key] = map[string]bool{}
 			}
 			values[key][value] = true
+			said[key]++
 		}
 	}
 	delete(values, "seed")
 	var taus, others []string
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		switch {
-		case len(values[key]) < 2:
-		case strings.HasPrefix(key, "tau."):
+		case len(values[key]) < 2 && said[key] == len(rows):
+		case strings.HasPrefix(key, "tau.") && said[key] == len(rows):
 			taus = append(taus, key)
 		default:
 			others = append(others, key)
@@ -99,11 +100,8 @@ func (m *heatMap) fill(rows []result.Row) {
 	fields := make([]setting, len(m.x.values)*len(m.y.values))
 	for _, r := range rows {
 		of := r.Fields()
-		x, y := slices.Index(m.x.values, of[m.x.key]), slices.Index(m.y.values, of[m.y.key])
-		if x >= 0 && y >= 0 { // a row without one of them is no field
-			at := y*len(m.x.values) + x
-			fields[at] = append(fields[at], r)
-		}
+		at := slices.Index(m.y.values, of[m.y.key])*len(m.x.values) + slices.Index(m.x.values, of[m.x.key])
+		fields[at] = append(fields[at], r)
 	}
 	m.low, m.high = math.Inf(1), math.Inf(-1)
 	m.of = make([]float64, len(fields))

@@ -1,10 +1,12 @@
 package plots
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"image/color"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -17,7 +19,8 @@ import (
 
 // TokenSizes draws how many tokens of 1, 2 to 3, 4 to 7 and more patches an image has behind the last block,
 // of the foreground on the left and of the background on the right: bars side by side for the settings,
-// averaged over seeds. It takes the rows in which that was measured (result.Foreground).
+// averaged over seeds. It takes the rows in which that was measured (result.Foreground); rows of several
+// datasets or splits are an error.
 func TokenSizes(rows []result.Row) (*Figure, error) {
 	var known []result.Row
 	for _, r := range rows {
@@ -28,10 +31,14 @@ func TokenSizes(rows []result.Row) (*Figure, error) {
 	if len(known) == 0 {
 		return nil, errors.New("plots: no rows with foreground_tokens: pass rows of a foreground study")
 	}
+	known, err := evaluated(known)
+	if err != nil {
+		return nil, err
+	}
 	foreground, background := &sizeBars{}, &sizeBars{}
-	for i, l := range linesOf(known) {
+	for _, l := range linesOf(known) {
 		for k, s := range l.settings {
-			name, colour := l.name, lighter(colours[i%len(colours)], k, len(l.settings))
+			name, colour := l.name, lighter(l.colour(), k, len(l.settings))
 			if len(l.settings) > 1 {
 				name = strings.TrimSpace(name + " " + strength(s[0]))
 			}
@@ -149,13 +156,12 @@ func (b *sizeBars) figure(width vg.Length) *Figure {
 	}
 	p.X.Tick.Marker = ticks
 	p.X.Tick.LineStyle.Color = color.Transparent // its room stays
-	p.X.Min, p.X.Max = -0.5, float64(b.bins)-0.5
-	for _, counts := range b.counts {
-		for _, n := range counts {
-			p.Y.Max = max(p.Y.Max, 1.05*n)
-		}
+	p.X.Min, p.X.Max = -0.5, float64(max(b.bins, 1))-0.5
+	highest := 0.0
+	for _, n := range slices.Concat(b.counts...) {
+		highest = max(highest, n)
 	}
-	p.Y.Min = 0
+	p.Y.Min, p.Y.Max = 0, 1.05*cmp.Or(highest, 1) // where all was dropped, an empty plot
 	figure.Height = 2.4*vg.Inch + legendHeight(figure.legend, figure.Width-2*margin)
 	return figure
 }

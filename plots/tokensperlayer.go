@@ -15,8 +15,9 @@ import (
 )
 
 // TokensPerLayer draws how many tokens leave each block, protected ones included: a line for each setting,
-// averaged over its seeds, those of a method in one colour, base models black. Blocks count from 0, as the layers of a fusion setting do.
-// Rows without tokens are left out.
+// averaged over its seeds, those of a method in one colour, base models black. Blocks count from 0, as the
+// layers of a fusion setting do. Rows without tokens are left out; rows of several datasets or splits are
+// an error.
 func TokensPerLayer(rows []result.Row) (*Figure, error) {
 	var known []result.Row
 	for _, r := range rows {
@@ -27,17 +28,17 @@ func TokensPerLayer(rows []result.Row) (*Figure, error) {
 	if len(known) == 0 {
 		return nil, errors.New("plots: no rows that say how many tokens leave each block: pass the rows of a run")
 	}
+	known, err := evaluated(known)
+	if err != nil {
+		return nil, err
+	}
 	p := newPlot()
 	p.X.Label.Text, p.Y.Label.Text = "Block", "Tokens leaving the block"
 	addGrid(p)
 	figure := &Figure{Plot: p, Width: TextWidth}
 	var alts []string
-	bases, fused, depth := 0, 0, 0
+	depth := 0
 	for _, l := range linesOf(known) {
-		index := &fused
-		if l.base() {
-			index = &bases
-		}
 		for k, s := range l.settings {
 			name := l.name
 			if len(l.settings) > 1 {
@@ -45,10 +46,9 @@ func TokensPerLayer(rows []result.Row) (*Figure, error) {
 			}
 			counts := meanTokens(s)
 			depth = max(depth, len(counts))
-			figure.addTokens(name, counts, *index, k, l.base())
+			figure.addTokens(name, counts, l, k)
 			alts = append(alts, fmt.Sprintf("%s %.4g", name, counts[len(counts)-1].Y))
 		}
-		*index++
 	}
 	p.X.Min, p.X.Max = -0.3, float64(depth)-0.7
 	p.X.Tick.Marker = blocks(depth)
@@ -71,9 +71,9 @@ func meanTokens(s setting) plotter.XYs {
 
 // addTokens draws the amount-th setting of a method: its colour and glyph are the method's, its dashes the
 // amount's.
-func (f *Figure) addTokens(name string, counts plotter.XYs, index, amount int, base bool) {
-	style, glyph := lineStyle(index, base)
-	if !base && amount > 0 {
+func (f *Figure) addTokens(name string, counts plotter.XYs, l line, amount int) {
+	style, glyph := l.style()
+	if !l.base() && amount > 0 {
 		gap := vg.Length(amount)
 		style.Dashes = []vg.Length{max(1, 6-2*gap), 1 + gap}
 	}

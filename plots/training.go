@@ -34,10 +34,15 @@ func Training(rows []result.TrainingRow) (*Figure, error) {
 	accuracy.addCurve("test images", rows, 0, func(r result.TrainingRow) (float64, bool) { return percent(r.AccuracyTop1) })
 	accuracy.addCurve("average of weights", rows, 1, func(r result.TrainingRow) (float64, bool) { return percent(r.EMAAccuracyTop1) })
 	last := rows[len(rows)-1]
-	for _, panel := range []*Figure{loss, accuracy} {
+	for _, panel := range []struct {
+		*Figure
+		least float64 // that the axis spans
+	}{{loss, 0.1}, {accuracy, 1}} {
 		panel.Plot.X.Min, panel.Plot.X.Max = 0, max(last.Epoch, 1e-9)
-		panel.Plot.Y.Min, panel.Plot.Y.Max = bounds(panel.Plot)
-		padAxis(&panel.Plot.Y, 1e-3)
+		if len(panel.legend) == 0 { // no accuracy yet
+			panel.Plot.Y.Min, panel.Plot.Y.Max = 0, 1
+		}
+		padAxis(&panel.Plot.Y, panel.least)
 		panel.Height = 2.4*vg.Inch + legendHeight(panel.legend, panel.Width-2*margin)
 	}
 	figure := Strip(loss, accuracy)
@@ -48,19 +53,13 @@ func Training(rows []result.TrainingRow) (*Figure, error) {
 			break
 		}
 	}
-	untimed := slices.Clone(rows)
-	for i := range untimed {
-		untimed[i].Seconds = 0
-	}
-	return figure.from(untimed), nil
+	return figure.from(rows), nil
 }
 
 func trainingPanel(label string) *Figure {
 	p := newPlot()
 	p.X.Label.Text, p.Y.Label.Text = "Epoch", label
-	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = faint, faint
-	p.Add(grid)
+	addGrid(p)
 	return &Figure{Plot: p, Width: TextWidth / 2}
 }
 
@@ -88,17 +87,6 @@ func (f *Figure) addCurve(name string, rows []result.TrainingRow, index int, of 
 		thumbnails = append(thumbnails, scatter)
 	}
 	f.legend = append(f.legend, legendEntry{name, thumbnails})
-}
-
-// bounds are the plot's lowest and highest values; 0 and 1 of an empty one, and around a single value as far.
-func bounds(p *plot.Plot) (low, high float64) {
-	switch {
-	case !(p.Y.Min <= p.Y.Max):
-		return 0, 1
-	case p.Y.Min == p.Y.Max:
-		return p.Y.Min - 0.5, p.Y.Max + 0.5
-	}
-	return p.Y.Min, p.Y.Max
 }
 
 func percent(share *float64) (float64, bool) {

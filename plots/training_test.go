@@ -80,15 +80,18 @@ func TestTrainingSmall(t *testing.T) {
 	}
 }
 
-// TestTrainingOfOneAccuracy: an axis around one value spans a point, not the last digits of a float.
+// TestTrainingOfOneAccuracy: an axis around one value, or two that are nearly one, spans a point, not the last
+// digits of a float.
 func TestTrainingOfOneAccuracy(t *testing.T) {
 	rows := trainingRows(1)
-	rows[1].EMAAccuracyTop1 = nil
-	figure, err := Training(rows)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if y := figure.Parts[1].Plot.Y; y.Max-y.Min < 1 {
-		t.Errorf("the axis is from %v to %v", y.Min, y.Max)
+	for _, average := range []*float64{nil, new(*rows[1].AccuracyTop1 + 1e-7)} {
+		rows[1].EMAAccuracyTop1 = average
+		figure, err := Training(rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if y := figure.Parts[1].Plot.Y; y.Max-y.Min < 1-1e-9 {
+			t.Errorf("the axis is from %v to %v", y.Min, y.Max)
+		}
 	}
 }

@@ -165,12 +165,39 @@ func (g Grid) Run(ctx context.Context, o Options) ([]result.Row, error) {
 		row, ok := o.Store.rows[c.Key]
 		switch {
 		case ok && !row.Failed():
-			rows = append(rows, row)
+			rows = append(rows, c.named(row))
 		case ok:
 			failed = fmt.Errorf("ablation: %s: %s", c, row.Error)
 		}
 	}
 	return rows, failed
+}
+
+// Select returns those of rows that are results of the grid's cells, in the order of these: of a store
+// that several grids share, the rows of one.
+func (g Grid) Select(rows []result.Row) ([]result.Row, error) {
+	cells, err := g.Cells()
+	if err != nil {
+		return nil, err
+	}
+	byKey := map[string]result.Row{}
+	for _, row := range rows {
+		byKey[row.Key] = row
+	}
+	var selected []result.Row
+	for _, c := range cells {
+		if row, ok := byKey[c.Key]; ok {
+			selected = append(selected, c.named(row))
+		}
+	}
+	return selected, nil
+}
+
+// named is a row of the cell under the names of its grid: what two grids have in common is evaluated
+// once, whatever they call it.
+func (c Cell) named(row result.Row) result.Row {
+	row.Model, row.Label = c.Model, c.Label
+	return row
 }
 
 func (o Options) batch() int {

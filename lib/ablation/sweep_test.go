@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -144,6 +145,37 @@ func TestSweepIsRun(t *testing.T) {
 		if err != nil || math.Abs(float64(right)/float64(len(answers))-got.AccuracyTop1) > 1e-12 {
 			t.Errorf("row %d: %d of %d answers, %v, accuracy %v", i, right, len(answers), err, got.AccuracyTop1)
 		}
+	}
+}
+
+// TestOneStore: what two grids have in common is evaluated once, and each has it under its own names.
+func TestOneStore(t *testing.T) {
+	m, images := study(t)
+	grid := func(label string, methods ...fusion.Method) ablation.Grid {
+		g := ablation.Grid{Models: []ablation.GridModel{{Value: m, Label: label}}, Methods: ablation.Methods(methods...), Data: ablation.On(images)}
+		g.Methods[0].Label = label
+		return g
+	}
+	path := filepath.Join(t.TempDir(), "rows.jsonl")
+	for _, g := range []ablation.Grid{grid("first", fusion.MCTF{R: 2}, fusion.None{}), grid("second", fusion.MCTF{R: 2}, fusion.ToMe{R: 2})} {
+		rows, err := g.Run(t.Context(), ablation.Options{Store: open(t, path, "")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, _, err := ablation.ReadStore(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		selected, err := g.Select(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := g.Methods[0].Label; len(rows) != 2 || rows[0].Label != name || rows[0].Model != name || !reflect.DeepEqual(rows, selected) {
+			t.Errorf("rows of the %s grid are %+v, selected are %+v", name, rows, selected)
+		}
+	}
+	if all, _, err := ablation.ReadStore(path); err != nil || len(all) != 3 {
+		t.Errorf("%d rows of 3 experiments, %v", len(all), err)
 	}
 }
 

@@ -33,6 +33,16 @@
 //
 // The same holds for CUDA plugins, whose table is the same; it was measured and tested on CPUs only.
 //
+// # The same bits again
+//
+// On a CPU a graph gives the same bits each time it runs on the same machine, compiled anew or from the
+// cache, in training too (TestEvaluationRepeats in package ablation, the tests of resumed runs in package train), on
+// both backends. Elsewhere they may be others: XLA chooses instructions by the processor, and splits sums
+// by how many processors there are; another plugin, and the pure Go backend, add in another order.
+// On CUDA the same is not promised: XLA chooses kernels by timing them, and some add by atomic operations,
+// in whatever order. XLA_FLAGS="--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0" asks for the
+// same bits, at the price of speed; neither was tried here, for want of a GPU.
+//
 // # bfloat16 on a CPU
 //
 // Whether bfloat16 is faster depends on what the product comes out in. XLA's CPU (the plugin of

@@ -1,10 +1,6 @@
 package bench
 
-import (
-	"encoding/json"
-
-	"tokenfuse/lib/result"
-)
+import "tokenfuse/lib/result"
 
 // Compare fills in what rows say only beside each other: the speed and the GMACs over those of the base
 // model of the same model, image size, batch and dtype, and which part of the gain of cutting tokens off a
@@ -21,7 +17,7 @@ func Compare(rows []result.Row) {
 	}
 	for i := range rows {
 		r := &rows[i]
-		if cut, ok := cutOf(rows, *r); ok && r.Speedup > 0 {
+		if cut, ok := result.CutOf(rows, *r); ok && cut.Speedup > 1 && r.Speedup > 0 {
 			r.GainOfCutting = (r.Speedup - 1) / (cut.Speedup - 1)
 		}
 	}
@@ -32,20 +28,4 @@ func ratio(a, b float64) float64 {
 		return 0
 	}
 	return a / b
-}
-
-// cutOf returns the row that cuts off what r removes, if that made the model any faster.
-func cutOf(rows []result.Row, r result.Row) (result.Row, bool) {
-	for _, c := range rows {
-		if c.Method != "cut" || c.Model != r.Model || c.ImageSize != r.ImageSize || c.Batch != r.Batch || c.DType != r.DType || c.Speedup <= 1 {
-			continue
-		}
-		var fusion struct {
-			Of json.RawMessage `json:"of"`
-		}
-		if json.Unmarshal(c.Fusion, &fusion) == nil && len(fusion.Of) > 0 && string(fusion.Of) == string(r.Fusion) {
-			return c, true
-		}
-	}
-	return result.Row{}, false
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/result"
 )
 
 // Cut only cuts tokens off: in each layer as many as another method removes, the last ones, whatever
@@ -15,7 +16,7 @@ import (
 // compute. That makes it the stricter measure.
 type Cut struct{ Of fusion.Method }
 
-func (Cut) Name() string { return "cut" }
+func (Cut) Name() string { return result.Cut }
 
 // ProportionalAttention is off: sizes would cost something.
 func (Cut) ProportionalAttention() bool { return false }
@@ -40,5 +41,5 @@ func (c Cut) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Method string        `json:"method"`
 		Of     fusion.Method `json:"of"`
-	}{"cut", c.Of})
+	}{c.Name(), c.Of})
 }

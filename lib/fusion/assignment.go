@@ -47,7 +47,7 @@ func FuseSum(slot, weight *Node, remaining int) *Assignment {
 func Keep(score *Node, protected, keep int) *Assignment {
 	g := score.Graph()
 	index := iota(g, score.Shape().Dimensions[0], score.Shape().Dimensions[1])
-	order := AddScalar(rank(score, index, protected), protected)
+	order := AddScalar(rank(numbers(score), index, protected), protected)
 	slot := Where(LessThan(order, scalar(g, protected+keep)), order, AddScalar(ZerosLike(order), -1))
 	slot = Where(LessThan(index, scalar(g, protected)), index, slot)
 	a := FuseSum(slot, OnesLike(slot), protected+keep).withoutGaps()

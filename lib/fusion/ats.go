@@ -119,7 +119,7 @@ func (m ATS) distribution(e Evidence, candidate *Node, protected, points int) (p
 	g, batch := score.Graph(), score.Shape().Dimensions[0]
 	place = iota(g, batch, score.Shape().Dimensions[1])
 	if m.bySignificance() {
-		place = Neg(rank(score, place, protected))
+		place = Neg(rank(numbers(score), place, protected))
 		score = Div(score, orOne(total))
 		upTo, fixed = stretched(sumUpTo(score, place), score, candidate, points)
 		return place, upTo, fixed

@@ -89,7 +89,7 @@ func (m KMedoids) assign(e Evidence, protected, keep int) *Assignment {
 		order = farthestFirst(distance, keep)
 	} else {
 		weight = StopGradient(Slice(e.Received, AxisRange(), AxisRangeToEnd(protected)))
-		order = rank(weight, iota(g, batch, n), 0)
+		order = rank(numbers(weight), iota(g, batch, n), 0)
 	}
 	medoid := LessThan(order, scalar(g, keep))
 	slot := lookup(order, nearestCentre(distance, medoid)) // [b, n]

@@ -39,7 +39,7 @@ func (m matching) choose() matched {
 	countA, countB := m.scores.Shape().Dimensions[1], m.scores.Shape().Dimensions[2]
 	pinnedA, pinnedB := m.pinned()
 
-	scores := finiteScores(m.scores)
+	scores := numbers(m.scores)
 	lowest := Infinity(g, scores.DType(), -1)
 	c := matched{indexA: iota(g, batch, countA), indexB: iota(g, batch, countB)}
 	forbidden := Or(
@@ -118,19 +118,19 @@ func (m matching) pinned() (a, b int) {
 	return (m.protected + 1) / 2, m.protected / 2
 }
 
-// finiteScores puts the lowest number in the place of scores that are none, and of minus infinity: such
-// pairs fuse last, but stay above those that must not fuse.
-func finiteScores(scores *Node) *Node {
+// numbers puts the lowest number in the place of scores that are none (NaN), and of minus infinity: they come
+// last, but before what must not be chosen. Scores pass through it before they are compared in any way:
+// backends differ in what they make of NaN, and a rank could be taken twice.
+func numbers(scores *Node) *Node {
 	lowest := MulScalar(OnesLike(scores), -math.MaxFloat32)
 	return Where(GreaterOrEqual(scores, lowest), scores, lowest)
 }
 
 // rank returns #{j: s_j > s_i} + #{j < i: s_j = s_i} for scores [batch, n]: 0 for the highest,
 // ties to the lower index. A comparison matrix of a hundred by a hundred is cheap on every backend,
-// where a sort is not. The first `pinned` scores never take part: they rank behind all others. What is
-// no number (NaN) counts as the lowest, so that every rank is taken once whatever the input.
+// where a sort is not. The first `pinned` scores never take part: they rank behind all others. None may be
+// NaN: see numbers.
 func rank(score, index *Node, pinned int) *Node {
-	score = Where(IsNaN(score), BroadcastToShape(Infinity(score.Graph(), score.DType(), -1), score.Shape()), score)
 	batch, n := score.Shape().Dimensions[0], score.Shape().Dimensions[1]
 	full := shapes.Make(score.DType(), batch, n, n)
 	other := BroadcastToShape(InsertAxes(score, 1), full)

@@ -3,6 +3,7 @@ package notebook
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/janpfeifer/gonb/gonbui/protocol"
 
@@ -24,8 +25,8 @@ type Sourced interface {
 	Data() any
 }
 
-// withRows adds rows without what fills lines and is no figure's: which images were right, and how long
-// the evaluation took, which is another each time.
+// withRows adds rows without what fills lines and is no figure's, which images were right, and without how
+// long the evaluation took, which is another each time.
 func withRows(c content, rows []result.Row) (content, error) {
 	bare := make([]any, len(rows))
 	for i, row := range rows {
@@ -38,11 +39,20 @@ func withRows(c content, rows []result.Row) (content, error) {
 // withData adds the values of a figure that knows them.
 func withData(c content, figure Picture) (content, error) {
 	sourced, ok := figure.(Sourced)
-	if !ok || sourced.Data() == nil {
+	if !ok {
 		return c, nil
 	}
-	if rows, ok := sourced.Data().([]result.Row); ok {
+	switch rows := sourced.Data().(type) {
+	case nil:
+		return c, nil
+	case []result.Row:
 		return withRows(c, rows)
+	case []result.TrainingRow:
+		untimed := slices.Clone(rows)
+		for i := range untimed {
+			untimed[i].Seconds = 0
+		}
+		return withLines(c, untimed)
 	}
 	list, err := json.Marshal(sourced.Data())
 	if err != nil {

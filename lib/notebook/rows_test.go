@@ -30,11 +30,14 @@ func TestRowsBehindWhatIsShown(t *testing.T) {
 		"rows, without answers and seconds": {value: []result.Row{row, row}, want: line + line},
 		"a row":                             {value: row, want: line},
 		"a figure that knows its rows":      {value: sourced{data: []result.Row{row}}, want: line},
-		"a figure of other values":          {value: sourced{data: []step{{1, 2.5}, {2, 2}}}, want: "{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"loss\":2}\n"},
-		"a figure that does not say":        {value: picture{}},
-		"too many":                          {value: sourced{data: []string{strings.Repeat("x", mostRows)}}},
-		"no list":                           {value: sourced{data: 1}, fails: true},
-		"no JSON":                           {value: sourced{data: []float64{math.NaN()}}, fails: true},
+		"a figure of a training's log, without seconds": {
+			value: sourced{data: []result.TrainingRow{{Step: 1, Loss: 2.5, Seconds: 3}}},
+			want:  `{"step":1,"epoch":0,"loss":2.5,"parts":null,"learning_rate":0,"seconds":0}` + "\n"},
+		"a figure of other values":   {value: sourced{data: []step{{1, 2.5}, {2, 2}}}, want: "{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"loss\":2}\n"},
+		"a figure that does not say": {value: picture{}},
+		"too many":                   {value: sourced{data: []string{strings.Repeat("x", mostRows)}}},
+		"no list":                    {value: sourced{data: 1}, fails: true},
+		"no JSON":                    {value: sourced{data: []float64{math.NaN()}}, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			shown, err := render(c.value)

@@ -15,6 +15,9 @@ import (
 // None is the method of a base model, which fuses nothing.
 const None = "none"
 
+// Cut is the method that only cuts off as many tokens as another one removes (bench.Cut).
+const Cut = "cut"
+
 // Row is one evaluation of a model under a fusion setting, a flat JSON object.
 type Row struct {
 	Model  string `json:"model"`
@@ -91,4 +94,21 @@ func Base(rows []Row, r Row) (Row, bool) {
 		}
 	}
 	return found, ok
+}
+
+// CutOf returns the row in which as many tokens were only cut off as r removes: of the same model, image
+// size, batch and dtype. It is false where rows hold none.
+func CutOf(rows []Row, r Row) (Row, bool) {
+	for _, c := range rows {
+		if c.Method != Cut || c.Model != r.Model || c.ImageSize != r.ImageSize || c.Batch != r.Batch || c.DType != r.DType {
+			continue
+		}
+		var fusion struct {
+			Of json.RawMessage `json:"of"`
+		}
+		if json.Unmarshal(c.Fusion, &fusion) == nil && len(fusion.Of) > 0 && string(fusion.Of) == string(r.Fusion) {
+			return c, true
+		}
+	}
+	return Row{}, false
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"tokenfuse/datasets"
 	"tokenfuse/lib/fusion"
@@ -17,7 +19,7 @@ type Recipe struct {
 	Model          string          `json:"model"`
 	Config         *vit.Config     `json:"config,omitempty"`          // CONFIG.json of a model that vit does not know by name
 	Dataset        string          `json:"dataset"`                   // one that datasets.Open knows, or ImageNet
-	InitialWeights string          `json:"initial_weights,omitempty"` // file to go on from instead of random weights; Pretrained: those of vit.Load
+	InitialWeights string          `json:"initial_weights,omitempty"` // file to go on from instead of random weights, {seed} in its name standing for the seed; Pretrained: those of vit.Load
 	Fusion         json.RawMessage `json:"fusion,omitempty"`          // FUSION.json, in training too
 	Seed           int64           `json:"seed"`
 
@@ -49,6 +51,11 @@ type Recipe struct {
 
 // Pretrained as initial weights are those of vit.Load.
 const Pretrained = "pretrained"
+
+// InitialFile is the file of InitialWeights, with the seed in its name.
+func (r Recipe) InitialFile() string {
+	return strings.ReplaceAll(r.InitialWeights, "{seed}", strconv.FormatInt(r.Seed, 10))
+}
 
 // ImageNet as a dataset is a folder of pictures in its layout (datasets.Folder).
 const ImageNet = "imagenet"

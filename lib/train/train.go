@@ -109,7 +109,7 @@ func (r Recipe) start(config vit.Config) (*vit.Model, error) {
 	case Pretrained:
 		return vit.Load(r.Model)
 	default:
-		m, _, err := vit.FromFile(r.Model, config, r.InitialWeights)
+		m, _, err := vit.FromFile(r.Model, config, r.InitialFile())
 		return m, err
 	}
 	m, err := vit.New(config, r.Seed)

@@ -97,11 +97,10 @@ func TestInitialWeights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, "first.safetensors")
-	if err := first.Save(path, nil); err != nil {
+	if err := first.Save(filepath.Join(dir, "first-99.safetensors"), nil); err != nil {
 		t.Fatal(err)
 	}
-	r.Seed, r.InitialWeights = 99, path
+	r.Seed, r.InitialWeights = 99, filepath.Join(dir, "first-{seed}.safetensors")
 	second, _, err := train.Run(t.Context(), r, options(t, filepath.Join(dir, "second")))
 	if err != nil {
 		t.Fatal(err)

@@ -137,7 +137,7 @@ func (m *Model) Save(path string, metadata map[string]string) error {
 
 // Load returns a trained model by name, such as "deit_small_patch16_224". Its weights are, the first
 // that there are of:
-//   - those that come with Tokenfuse ("vit_fmnist_patch4_28");
+//   - those that come with Tokenfuse ("vit_fmnist_patch4_28", "vit_cfmnist_patch4_48");
 //   - a file in the folder that $TOKENFUSE_MODELS names: the official checkpoint under its official
 //     name (deit_small_patch16_224-cd65a155.pth, as in PyTorch's own cache), NAME.safetensors or NAME.pth;
 //   - the official checkpoint in the user's cache (os.UserCacheDir, tokenfuse/models), downloaded if it is
