@@ -215,6 +215,7 @@ func TestGridRefuses(t *testing.T) {
 	model := writeModel(t)
 	for name, c := range map[string]struct{ grid, want string }{
 		"not JSON":          {`hello`, "not a grid"},
+		"a comma too many":  {"{\"models\": [],\n\"seeds\": [0,]}", "line 2, column 13: invalid character"},
 		"something after":   {`{} {}`, "something follows"},
 		"no models":         {`{}`, "no models"},
 		"unknown field":     {`{"model":[]}`, `unknown field "model": known are models, methods, targets, data, seeds`},

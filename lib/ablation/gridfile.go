@@ -3,12 +3,11 @@ package ablation
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"reflect"
 	"strings"
+
+	"tokenfuse/lib/internal/strictjson"
 
 	"gopkg.in/yaml.v3"
 )
@@ -38,8 +37,8 @@ func ReadGrid(path string) (Grid, error) {
 // ParseGrid reads a grid from JSON. An unknown field is an error that names it and the known ones.
 func ParseGrid(text []byte) (Grid, error) {
 	var g Grid
-	if err := decode(text, &g); err != nil {
-		return Grid{}, err
+	if err := strictjson.Decode(text, &g); err != nil {
+		return Grid{}, fmt.Errorf("ablation: not a grid: %w", err)
 	}
 	return g, g.Validate()
 }
@@ -60,11 +59,11 @@ func (m *GridMethod) UnmarshalJSON(text []byte) error {
 		return nil
 	}
 	type plain GridMethod
-	if err := decode(text, (*plain)(m)); err != nil {
+	if err := strictjson.DecodePart(text, (*plain)(m)); err != nil {
 		return err
 	}
 	if len(m.Fusion) == 0 {
-		return fmt.Errorf(`ablation: method %s: give "fusion", a SPEC such as "mctf:r=4" or FUSION.json`, text)
+		return fmt.Errorf(`method %s: give "fusion", a SPEC such as "mctf:r=4" or FUSION.json`, text)
 	}
 	return nil
 }
@@ -80,38 +79,7 @@ func wordOr(text []byte, word *string, out any) error {
 	if isWord(text) {
 		return json.Unmarshal(text, word)
 	}
-	return decode(text, out)
+	return strictjson.DecodePart(text, out)
 }
 
 func isWord(text []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(text), []byte(`"`)) }
-
-// decode reads one JSON object into a struct, and refuses fields that it does not have. Numbers under
-// `any` stay as they are written.
-func decode(text []byte, out any) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	decoder.UseNumber()
-	err := decoder.Decode(out)
-	if err == nil {
-		if _, end := decoder.Token(); !errors.Is(end, io.EOF) {
-			return errors.New("ablation: something follows the grid")
-		}
-		return nil
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return fmt.Errorf("ablation: unknown field %s: known are %s", name, strings.Join(fieldNames(out), ", "))
-	}
-	if strings.HasPrefix(err.Error(), "ablation: ") { // of a part of the grid
-		return err
-	}
-	return fmt.Errorf("ablation: not a grid: %s", strings.TrimPrefix(err.Error(), "json: "))
-}
-
-func fieldNames(out any) (names []string) {
-	for field := range reflect.TypeOf(out).Elem().Fields() {
-		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
-			names = append(names, name)
-		}
-	}
-	return names
-}

@@ -1,15 +1,13 @@
 package fusion
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"tokenfuse/lib/internal/strictjson"
 )
 
 // Description is a method as `methods` lists it.
@@ -115,7 +113,7 @@ func ParseJSON(data []byte) (Method, error) {
 	var head struct {
 		Method *string `json:"method"`
 	}
-	if err := json.Unmarshal(data, &head); err != nil {
+	if err := strictjson.Peek(data, &head); err != nil {
 		return nil, fmt.Errorf("fusion: not a JSON object with a method: %w", err)
 	}
 	if head.Method == nil {
@@ -242,51 +240,18 @@ func names() []string {
 	return all
 }
 
-// strict decodes one JSON object into out, a pointer to a struct, and refuses fields that out does not
-// have.
+// strict decodes FUSION.json into out, a pointer to a struct, and refuses fields that out does not have.
 func strict(data []byte, out any) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(out)
-	if err == nil {
-		if _, end := decoder.Token(); !errors.Is(end, io.EOF) {
-			return fmt.Errorf("fusion: something follows the JSON object")
-		}
+	err := strictjson.Decode(data, out)
+	switch {
+	case err == nil:
 		return nil
-	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		name, _ = strconv.Unquote(name)
-		return unknown("field", name, fieldNames(out))
-	}
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("fusion: %s is a %s, want %s", wrong.Field, wrong.Value, plainType(wrong.Type))
+	case strings.HasSuffix(err.Error(), "want a list"):
+		return fmt.Errorf("fusion: %w (in a SPEC: 3,6,9 or 3-9; in FUSION.json: [3,6,9])", err)
+	case strings.HasSuffix(err.Error(), "want an object"):
+		return fmt.Errorf("fusion: %w (in a SPEC its fields with a dot, tau.size=40)", err)
 	}
 	return fmt.Errorf("fusion: %w", err)
-}
-
-func plainType(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Int:
-		return "a whole number"
-	case reflect.Float64:
-		return "a number"
-	case reflect.Slice:
-		return "a list (in a SPEC: 3,6,9 or 3-9; in FUSION.json: [3,6,9])"
-	case reflect.Map, reflect.Struct:
-		return "an object (in a SPEC its fields with a dot, tau.size=40)"
-	}
-	return "a " + t.Kind().String()
-}
-
-func fieldNames(out any) []string {
-	var all []string
-	for field := range reflect.TypeOf(out).Elem().Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		all = append(all, name)
-	}
-	return all
 }
 
 func unknown(what, name string, all []string) error {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/google/go-cmp/cmp"
 
 	"tokenfuse/lib/fusion"
@@ -107,6 +108,8 @@ func TestParseErrors(t *testing.T) {
 		"layer twice":        {"mctf:layers=1,1", "layer 1 is named twice"},
 		"negative layer":     {`{"method":"mctf","layers":[-1]}`, "layer -1: layers count from 0"},
 		"not JSON":           {"{", "not a JSON object"},
+		"a comma missing":    {"{\n\"method\": \"mctf\"\n\"r\": 4}", "line 3, column 1: invalid character"},
+		"a word in line 3":   {"{\n\"method\": \"mctf\",\n\"bidirectional\": 1}", "line 3, column 18: bidirectional is a number, want true or false"},
 		"no method":          {`{"r":4}`, `"method" is missing`},
 		"field without name": {"mctf:4", `"4" in "mctf:4"`},
 		"set twice":          {"mctf:r=4,r=5", "sets r twice"},
@@ -151,7 +154,7 @@ func TestParseErrors(t *testing.T) {
 		"kmedoids keep rate": {"kmedoids:keep_rate=1.5", "keep_rate is 1.5, want 0 to 1"},
 		"neighbours":         {"dpcknn:k_neighbors=0", "k_neighbors is 0, want 1 or above"},
 		"dpcknn layers":      {"dpcknn:keep_rate=0.5,0.5,layers=1", "keep_rate has 2 values for 1 layers"},
-		"a list for a word":  {"mctf:pooling=max,mean", "pooling is a array, want a string"},
+		"a list for a word":  {"mctf:pooling=max,mean", "pooling is an array, want a string"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := fusion.Parse(c.text)
@@ -275,6 +278,41 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q was read, but not what it writes, %s: %v", text, data, err)
 		}
 		_, _ = method.Step(fusion.Layer{Index: 1, Depth: 4, Tokens: 50, Protected: 1, Dim: 48, Heads: 3})
+	})
+}
+
+// FuzzParseSingle: whatever stands in STEP.json is a step or an error of one line, and a step says of tensors
+// whether it can fuse them.
+func FuzzParseSingle(f *testing.F) {
+	for _, d := range fusion.Methods() {
+		var fields map[string]any
+		if err := json.Unmarshal([]byte(d.Defaults), &fields); err != nil {
+			f.Fatal(err)
+		}
+		delete(fields, "layers")
+		step, err := json.Marshal(fields)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(step, 12)
+	}
+	for _, step := range []string{`{"method":"mctf","r":2,"protected":2,"protected_rule":"rows"}`, `{"method":"tome","r":3,"protected":0}`,
+		`{"method":"mctf","r":0.3,"protected":13}`, `{"method":"evit","keep_rate":[0.5],"protected":-1}`, `{"method":"mctf","layers":[1]}`, `{"protected":null}`, `null`} {
+		f.Add([]byte(step), 11)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, tokens int) {
+		step, err := fusion.ParseSingle(data)
+		if err == nil && (step.Method == nil || step.Protected < 0) {
+			t.Fatalf("%q is neither a step nor an error: %+v", data, step)
+		}
+		if err == nil {
+			tokens = 1 + int(uint(tokens)%64)
+			x := tensors.FromScalarAndDimensions(float32(1), 1, tokens, 4)
+			err = step.Check(fusion.Tensors{X: x, Metric: x, Attn: tensors.FromScalarAndDimensions(float32(1), 1, 1, tokens, tokens)})
+		}
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q gives more than one line: %v", data, err)
+		}
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"tokenfuse/lib/accel"
 	"tokenfuse/lib/attention"
+	"tokenfuse/lib/internal/strictjson"
 )
 
 // Single is one fusion step on given tensors, outside any model: STEP.json.
@@ -29,7 +30,7 @@ type Single struct {
 // ParseSingle reads STEP.json: FUSION.json without `layers`, and `protected` (1 where left out).
 func ParseSingle(data []byte) (Single, error) {
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(data, &fields); err != nil {
+	if err := strictjson.Peek(data, &fields); err != nil {
 		return Single{}, fmt.Errorf("fusion: not a JSON object: %w", err)
 	}
 	s := Single{Protected: 1}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 
+	"tokenfuse/lib/internal/strictjson"
+
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
@@ -142,8 +144,8 @@ func parseToMe(data []byte) (Method, error) {
 		err = json.Unmarshal(raw, &m.RPerLayer)
 	case len(raw) > 0 && raw[0] == '{':
 		pair := inflected{R: 8}
-		if err := strict(raw, &pair); err != nil {
-			return nil, err
+		if err := strictjson.DecodePart(raw, &pair); err != nil {
+			return nil, fmt.Errorf("fusion: r: %w", err)
 		}
 		m.R, m.Inflection = pair.R, pair.Inflection
 	default:

@@ -8,6 +8,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 
 	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/internal/strictjson"
 	"tokenfuse/lib/vit"
 )
 
@@ -43,7 +44,7 @@ type Consistency struct {
 func (c *Consistency) UnmarshalJSON(data []byte) error {
 	type plain Consistency
 	in := plain{Threshold: 0.4, Weight: 3}
-	if err := strict(data, &in); err != nil {
+	if err := strictjson.DecodePart(data, &in); err != nil {
 		return err
 	}
 	*c = Consistency(in)

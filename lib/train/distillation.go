@@ -9,6 +9,7 @@ import (
 
 	"tokenfuse/datasets"
 	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/internal/strictjson"
 	"tokenfuse/lib/vit"
 )
 
@@ -29,7 +30,7 @@ type Distillation struct {
 func (d *Distillation) UnmarshalJSON(data []byte) error {
 	type plain Distillation
 	in := plain{Alpha: 0.5}
-	if err := strict(data, &in); err != nil {
+	if err := strictjson.DecodePart(data, &in); err != nil {
 		return err
 	}
 	*d = Distillation(in)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tokenfuse/lib/result"
+	"tokenfuse/lib/whole"
 )
 
 // openLog opens log.jsonl to go on behind a step: lines of steps after it, which are taken again, go.
@@ -28,10 +29,7 @@ func (f *folder) openLog(step int) error {
 			}
 		}
 	}
-	if err := os.WriteFile(path+".new", kept.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("train: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := whole.WriteFile(path, kept.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
 	if f.logFile, err = os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o644); err != nil {

@@ -3,16 +3,14 @@ package train
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
 	"tokenfuse/datasets"
 	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/internal/strictjson"
 	"tokenfuse/lib/vit"
 )
 
@@ -66,36 +64,10 @@ const ImageNet = "imagenet"
 // error that names the known ones.
 func ParseRecipe(data []byte) (Recipe, error) {
 	r := FashionMNIST()
-	if err := strict(data, &r); err != nil {
-		return r, err
+	if err := strictjson.Decode(data, &r); err != nil {
+		return r, fmt.Errorf("train: recipe: %w", err)
 	}
 	return r, r.Validate()
-}
-
-// strict decodes one JSON object; an unknown field is an error that names it and the known ones.
-func strict(data []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		message := strings.TrimPrefix(err.Error(), "json: ")
-		if strings.HasPrefix(message, "unknown field ") && !strings.Contains(message, ": known are ") {
-			message += ": known are " + strings.Join(fieldsOf(into), ", ")
-		}
-		return errors.New("train: recipe: " + strings.TrimPrefix(message, "train: recipe: "))
-	}
-	if _, end := decoder.Token(); !errors.Is(end, io.EOF) {
-		return errors.New("train: recipe: something follows it")
-	}
-	return nil
-}
-
-// fieldsOf are the JSON names of what a pointer to a struct points at.
-func fieldsOf(pointer any) (names []string) {
-	for field := range reflect.TypeOf(pointer).Elem().Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		names = append(names, name)
-	}
-	return names
 }
 
 // Validate reports the first setting with which nothing can be trained.
@@ -168,7 +140,8 @@ func (r Recipe) method() (fusion.Method, error) {
 	if len(r.Fusion) == 0 {
 		return fusion.None{}, nil
 	}
-	return fusion.ParseJSON(r.Fusion)
+	// In one line, since it is the recipe's lines that an error should name, or none.
+	return fusion.ParseJSON(bytes.ReplaceAll(r.Fusion, []byte("\n"), []byte(" ")))
 }
 
 func (r Recipe) microBatches() int { return max(1, r.Accumulate) }

@@ -214,6 +214,9 @@ func TestParseRecipe(t *testing.T) {
 		`{"fusion":{"method":"x"}}`: `unknown method "x"`,
 		`{"crop":-1}`:               "crop is -1",
 		`{} {}`:                     "something follows",
+		"{\n\"epochs\": 3,\n}":      "line 3, column 1: invalid character",
+		"{\n\"epochs\": \"three\"}": "line 2, column 17: epochs is a string, want a whole number",
+		"{\"fusion\": {\"method\": \"mctf\",\n\"bidirectional\": 1}}": "fusion: bidirectional is a number",
 	} {
 		if _, err := train.ParseRecipe([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v does not say %q", text, err, want)

@@ -1,18 +1,14 @@
 package vit
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
-)
 
-// knownFields are those of CONFIG.json, for whoever misspelt one.
-const knownFields = "image_size, patch_size, channels, dim, depth, heads, mlp_ratio, classes, distilled, " +
-	"stem, stem_dim, class_token, pooling, qkv_bias, norm_epsilon, residual_scale, token_labels, dtype"
+	"tokenfuse/lib/internal/strictjson"
+)
 
 // ParseConfig reads CONFIG.json. Required are `image_size`, `patch_size`, `dim`, `depth`, `heads` and
 // `classes`; the others may be left out: `mlp_ratio` (4), `channels` (3), `distilled` (false), and for
@@ -26,7 +22,7 @@ const knownFields = "image_size, patch_size, channels, dim, depth, heads, mlp_ra
 // An unknown field or value is an error that names it and the known ones.
 func ParseConfig(data []byte) (Config, error) {
 	var c Config
-	if err := c.UnmarshalJSON(data); err != nil {
+	if err := c.decode(data, strictjson.Decode); err != nil {
 		return c, err
 	}
 	return c, c.Validate()
@@ -43,18 +39,12 @@ type fields struct {
 type plain Config
 
 // UnmarshalJSON reads what ParseConfig reads, without asking whether such a model can be.
-func (c *Config) UnmarshalJSON(data []byte) error {
+func (c *Config) UnmarshalJSON(data []byte) error { return c.decode(data, strictjson.DecodePart) }
+
+func (c *Config) decode(data []byte, decode func([]byte, any) error) error {
 	in := fields{plain: plain{Channels: 3, MLPRatio: 4}}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&in); err != nil {
-		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-			return fmt.Errorf("vit: unknown field %s: known are %s", name, knownFields)
-		}
+	if err := decode(data, &in); err != nil {
 		return fmt.Errorf("vit: model configuration: %w", err)
-	}
-	if _, end := decoder.Token(); !errors.Is(end, io.EOF) {
-		return fmt.Errorf("vit: something follows the model configuration")
 	}
 	*c = Config(in.plain)
 	c.NoClassToken = in.ClassToken != nil && !*in.ClassToken

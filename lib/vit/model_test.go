@@ -219,7 +219,8 @@ func TestParseConfig(t *testing.T) {
 		"two objects":     {`{"image_size":64,"patch_size":8,"dim":48,"depth":4,"heads":3,"classes":10} {}`, "something follows"},
 		"a huge depth":    {`{"image_size":64,"patch_size":8,"dim":48,"depth":4000000000,"heads":3,"classes":10}`, "depth is 4000000000"},
 		"negative ratio":  {`{"image_size":64,"patch_size":8,"dim":48,"depth":4,"heads":3,"classes":10,"mlp_ratio":-1}`, "mlp_ratio is -1"},
-		"not JSON at all": {`hello`, "model configuration"},
+		"not JSON at all": {`hello`, "model configuration: line 1, column 1: invalid character"},
+		"a word":          {"{\n\"image_size\": 64,\n\"patch_size\": \"8\"}", "line 3, column 17: patch_size is a string, want a whole number"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := ParseConfig([]byte(c.text))

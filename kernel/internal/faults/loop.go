@@ -48,9 +48,9 @@ func newLoop(v verb, program, dir string, seed uint64) (*loop, error) {
 	return l, v.prepare(dir)
 }
 
-// command is the verb's command, not yet started.
-func (l *loop) command(ctx context.Context, said *bytes.Buffer) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, l.program, l.verb.arguments(l.dir)...)
+// command is the command with arguments, not yet started.
+func (l *loop) command(ctx context.Context, said *bytes.Buffer, arguments []string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, l.program, arguments...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+l.temporary, mark+"="+l.dir, "GOMLX_BACKEND=go",
 		"JUPYTER_DATA_DIR="+filepath.Join(l.dir, "jupyter"), "JUPYTER_CONFIG_DIR="+filepath.Join(l.dir, "jupyter"))
 	cmd.Env = append(cmd.Env, l.verb.environment(l.dir)...)
@@ -61,6 +61,12 @@ func (l *loop) command(ctx context.Context, said *bytes.Buffer) *exec.Cmd {
 
 // reference lets the command run to the end, to know how long that takes and what comes of it.
 func (l *loop) reference(ctx context.Context) error {
+	if l.verb.first != nil {
+		var said bytes.Buffer
+		if err := l.command(ctx, &said, l.verb.first(l.dir)).Run(); err != nil {
+			return fmt.Errorf("%w: %s", err, lastLine(said.String()))
+		}
+	}
 	for range 2 { // the first one fills caches
 		begin := time.Now()
 		if err := l.toTheEnd(ctx); err != nil {
@@ -79,7 +85,7 @@ func (l *loop) toTheEnd(ctx context.Context) error {
 	var said bytes.Buffer
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	cmd := l.command(ctx, &said)
+	cmd := l.command(ctx, &said, l.verb.arguments(l.dir))
 	err := cmd.Start()
 	if err == nil && l.verb.serves != nil {
 		if err = l.verb.serves(ctx, l.dir); err == nil {
@@ -104,7 +110,7 @@ func (l *loop) toTheEnd(ctx context.Context) error {
 // trial starts the command, sends it the signal at a random moment, and looks for losses.
 func (l *loop) trial(ctx context.Context, signal syscall.Signal) error {
 	var said bytes.Buffer
-	cmd := l.command(ctx, &said)
+	cmd := l.command(ctx, &said, l.verb.arguments(l.dir))
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -125,6 +131,9 @@ func (l *loop) trial(ctx context.Context, signal syscall.Signal) error {
 	select {
 	case <-ended:
 		l.early++
+		if !cmd.ProcessState.Success() {
+			lose("ended before it with %v: %s", cmd.ProcessState, lastLine(said.String()))
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(moment):

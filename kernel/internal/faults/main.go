@@ -30,7 +30,7 @@ import (
 
 func main() {
 	trials := flag.Int("trials", 200, "how many times a command is interrupted or killed, all verbs together")
-	only := flag.String("only", "", "these `verbs` alone, with commas: run,train,sweep,lab,setup")
+	only := flag.String("only", "", "these `verbs` alone, with commas: run,publish,verify,train,sweep,lab,setup")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "seed of the moments")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -23,6 +23,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"tokenfuse/kernel/internal/nbformat"
+	"tokenfuse/kernel/internal/provenance"
 	"tokenfuse/lib/accel"
 	"tokenfuse/lib/result"
 	"tokenfuse/lib/weights"
@@ -33,6 +34,7 @@ type verb struct {
 	name        string
 	share       int // of the trials: those that take long get few
 	prepare     func(dir string) error
+	first       func(dir string) []string // a command that makes what it works on; nil for none
 	arguments   func(dir string) []string
 	environment func(dir string) []string
 	whole       func(dir string) error // after a kill
@@ -43,7 +45,7 @@ type verb struct {
 }
 
 func verbs() []verb {
-	return []verb{runVerb(), trainVerb(), sweepVerb(), labVerb(), setupVerb()}
+	return []verb{runVerb(), publishVerb(), verifyVerb(), trainVerb(), sweepVerb(), labVerb(), setupVerb()}
 }
 
 func nothing(string) []string { return nil }
@@ -57,6 +59,15 @@ func write(path, content string) error {
 
 // absent says whether err is that a file is not there, which is as good as whole.
 func absent(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// writeNotebook writes a notebook of code cells.
+func writeNotebook(path string, sources ...string) error {
+	n := &nbformat.Notebook{Metadata: nbformat.Object{}, Minor: 5}
+	for i, source := range sources {
+		n.Cells = append(n.Cells, &nbformat.Cell{ID: fmt.Sprint("c", i), Kind: nbformat.Code, Source: source})
+	}
+	return nbformat.Write(path, n)
+}
 
 // runVerb executes a notebook whose cells print, start a process that means to outlive them, and wait.
 func runVerb() verb {
@@ -75,19 +86,10 @@ func runVerb() verb {
 		name:  "run",
 		share: 4,
 		prepare: func(dir string) error {
-			var cells []string
-			for i, source := range []string{
+			err := writeNotebook(filepath.Join(dir, "notebook.ipynb"),
 				"%%\nfmt.Println(\"one\")",
 				"import \"os/exec\"\n%%\nfmt.Println(exec.Command(\"setsid\", \"sleep\", \"600\").Start())",
-				"import \"time\"\n%%\ntime.Sleep(300*time.Millisecond)\nfmt.Println(\"three\")",
-			} {
-				text, err := json.Marshal(source)
-				if err != nil {
-					return err
-				}
-				cells = append(cells, fmt.Sprintf(`{"cell_type":"code","id":"c%d","metadata":{},"source":%s,"outputs":[],"execution_count":null}`, i, text))
-			}
-			err := write(filepath.Join(dir, "notebook.ipynb"), `{"nbformat":4,"nbformat_minor":5,"metadata":{},"cells":[`+strings.Join(cells, ",")+`]}`)
+				"import \"time\"\n%%\ntime.Sleep(300*time.Millisecond)\nfmt.Println(\"three\")")
 			return errors.Join(err, os.MkdirAll(filepath.Dir(output(dir)), 0o755))
 		},
 		arguments: func(dir string) []string {
@@ -109,6 +111,87 @@ func runVerb() verb {
 			return nil
 		},
 		reset: func(dir string) error { return os.Remove(output(dir)) },
+	}
+}
+
+// study writes a notebook whose second cell shows a row, as the thing to be published.
+func study(dir string) error {
+	return writeNotebook(filepath.Join(dir, "study.ipynb"),
+		"import (\n\t\"tokenfuse/lib/notebook\"\n\t\"tokenfuse/lib/result\"\n)",
+		`%%
+notebook.Show([]result.Row{{Model: "vit", Method: "tome", GMACs: 1, AccuracyTop1: 0.9}})`)
+}
+
+// publishVerb publishes a notebook; its page and the data of its figures are there before it is.
+func publishVerb() verb {
+	out := func(dir string) string { return filepath.Join(dir, "out") }
+	whole := func(dir string) error {
+		page, err := os.ReadFile(filepath.Join(out(dir), "study.html"))
+		if err != nil && !absent(err) || err == nil && !strings.HasSuffix(strings.TrimSpace(string(page)), "</html>") {
+			return fmt.Errorf("half a page: %v", err)
+		}
+		published, err := nbformat.Read(filepath.Join(out(dir), "study.ipynb"))
+		if absent(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		record, _, ok := provenance.Get(published)
+		if !ok || len(page) == 0 || len(record.Figures) != 1 {
+			return errors.New("the notebook is there without its record or its page")
+		}
+		_, err = result.ReadFile(filepath.Join(out(dir), filepath.FromSlash(record.Figures[0])))
+		return err
+	}
+	return verb{
+		name:    "publish",
+		share:   1,
+		prepare: study,
+		arguments: func(dir string) []string {
+			return []string{"publish", filepath.Join(dir, "study.ipynb"), "-o", out(dir)}
+		},
+		environment: nothing,
+		whole:       whole,
+		complete: func(dir string) error {
+			if left := entries(out(dir)); len(left) != 3 {
+				return fmt.Errorf("published: %q, want page, notebook and data", left)
+			}
+			return whole(dir)
+		},
+		reset: func(dir string) error { return os.RemoveAll(out(dir)) },
+	}
+}
+
+// verifyVerb executes a published notebook again, which is left as it is.
+func verifyVerb() verb {
+	published := func(dir string) string { return filepath.Join(dir, "out", "study.ipynb") }
+	var want []byte
+	same := func(dir string) error {
+		got, err := os.ReadFile(published(dir))
+		if want == nil {
+			want = got
+		}
+		if err != nil || !bytes.Equal(got, want) {
+			return fmt.Errorf("the published notebook is another: %v", err)
+		}
+		if left := entries(filepath.Dir(published(dir))); len(left) != 3 {
+			return fmt.Errorf("beside the published notebook: %q", left)
+		}
+		return nil
+	}
+	return verb{
+		name:    "verify",
+		share:   1,
+		prepare: study,
+		first: func(dir string) []string {
+			return []string{"publish", filepath.Join(dir, "study.ipynb"), "-o", filepath.Dir(published(dir))}
+		},
+		arguments:   func(dir string) []string { return []string{"verify", published(dir)} },
+		environment: nothing,
+		whole:       same,
+		complete:    same,
+		reset:       func(string) error { return nil },
 	}
 }
 

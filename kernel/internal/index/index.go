@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"embed"
 	"html/template"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -34,29 +36,24 @@ type Entry struct {
 // Read reads the published notebooks of a folder, in the order of their names. A folder that holds none
 // is bad input.
 func Read(dir string) ([]Entry, error) {
-	paths, err := filepath.Glob(filepath.Join(escape(dir), "*.ipynb"))
+	names, err := fs.Glob(os.DirFS(dir), "*.ipynb")
 	if err != nil {
-		return nil, failure.Usage("folder %q: %w", dir, err)
+		return nil, err
 	}
 	var entries []Entry
-	for _, path := range paths {
-		notebook, err := nbformat.Read(path)
+	for _, name := range names {
+		notebook, err := nbformat.Read(filepath.Join(dir, name))
 		if err != nil {
 			return nil, failure.Usage("%w", err)
 		}
 		if record, _, ok := provenance.Get(notebook); ok {
-			entries = append(entries, entry(strings.TrimSuffix(filepath.Base(path), ".ipynb"), notebook, record))
+			entries = append(entries, entry(strings.TrimSuffix(name, ".ipynb"), notebook, record))
 		}
 	}
 	if len(entries) == 0 {
 		return nil, failure.Usage("folder %q holds no published notebook: publish one with go run ./kernel publish NOTEBOOK -o %s", dir, dir)
 	}
 	return entries, nil
-}
-
-// escape makes a pattern of a folder's name that matches it alone.
-func escape(dir string) string {
-	return regexp.MustCompile(`[*?\[\\]`).ReplaceAllString(dir, `\$0`)
 }
 
 func entry(name string, n *nbformat.Notebook, record provenance.Provenance) Entry {

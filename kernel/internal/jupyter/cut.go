@@ -51,19 +51,23 @@ func (r *Recorder) fail(c content) {
 	if r.clear {
 		r.empty()
 	}
+	size := errorSize(c)
+	if !r.room(size) {
+		c.ErrorName, c.Error = lastBytes(c.ErrorName, endingSize), firstBytes(c.Error, endingSize)
+		c.Traceback = strings.Split(lastBytes(strings.Join(c.Traceback, "\n"), endingSize), "\n")
+		r.cut += int64(size - errorSize(c))
+		size = errorSize(c)
+	}
+	r.kept += size
+	r.append(&nbformat.Output{Kind: nbformat.Error, ErrorName: c.ErrorName, ErrorValue: c.Error, Traceback: c.Traceback})
+}
+
+func errorSize(c content) int {
 	size := overhead + len(c.ErrorName) + len(c.Error)
 	for _, line := range c.Traceback {
 		size += len(line)
 	}
-	if !r.room(size) {
-		r.cut += int64(size - overhead)
-		traceback := strings.Join(c.Traceback, "\n")
-		c.ErrorName, c.Error = lastBytes(c.ErrorName, endingSize), firstBytes(c.Error, endingSize)
-		c.Traceback = strings.Split(lastBytes(traceback, endingSize), "\n")
-		r.cut = max(0, r.cut-int64(len(c.ErrorName)+len(c.Error)+min(len(traceback), endingSize)))
-	}
-	r.kept += min(size, 3*endingSize)
-	r.append(&nbformat.Output{Kind: nbformat.Error, ErrorName: c.ErrorName, ErrorValue: c.Error, Traceback: c.Traceback})
+	return size
 }
 
 // endCut says how much was cut, and gives the ends of the streams. The notice comes first, so that the

@@ -93,7 +93,7 @@ def alternatives(notebook):
 
 
 def embed(page, folder):
-    """Puts the pictures of HTML in Markdown into the page, those that are in the folder."""
+    """Puts the pictures of HTML in Markdown into the page, as nbconvert does those of Markdown itself."""
     for picture in page.find_all("img"):
         path = os.path.join(folder, unquote(picture.get("src", "")))
         kind, _ = mimetypes.guess_type(path)
@@ -135,7 +135,8 @@ def outside(page):
         if element.name in ("script", "iframe", "object", "embed", "base", "link"):
             yield f"<{element.name}> {element.get('src') or element.get('href') or ''}".strip()
         for attribute, value in element.attrs.items():
-            if attribute in fetching and not str(value).startswith(("data:", "#")):
+            fetches = attribute in fetching or attribute == "href" and element.name in ("image", "use", "feimage")  # of SVG
+            if fetches and not str(value).startswith(("data:", "#")):
                 yield str(value)
             if attribute == "style" and re.search(r"url\((?!\s*['\"]?(data:|#))", str(value)):
                 yield str(value)

@@ -85,6 +85,7 @@ func TestRender(t *testing.T) {
 func TestRenderRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ place, by, want string }{
 		"a picture elsewhere":   {"MORE", `<img src='https://example.org/a.png'>`, "it would fetch 'https://example.org/a.png' when opened"},
+		"a picture within SVG":  {"MORE", `<svg><image href='https://example.org/a.png'/></svg>`, "it would fetch 'https://example.org/a.png' when opened"},
 		"a picture not there":   {"[a link](https:", "![a](absent.png) [a link](https:", "it would fetch 'absent.png' when opened"},
 		"an unknown command":    {"$x_i$", `$\\mystery{x}$`, `uses \mystery`},
 		"a handler of an event": {"MORE", `<img src='data:image/png;base64,PIXEL' onerror='x()'>`, "onerror=x()"},
