@@ -23,12 +23,12 @@ func Peek(text []byte, into any) error { return placed(text, into, false) }
 // DecodePart is Decode for an UnmarshalJSON, whose text is a part of another: to who wrote that, the place
 // in it says nothing.
 func DecodePart(text []byte, into any) error {
-	err, _ := decode(text, into, true)
+	_, err := decode(text, into, true)
 	return err
 }
 
 func placed(text []byte, into any, strict bool) error {
-	err, offset := decode(text, into, strict)
+	offset, err := decode(text, into, strict)
 	if err == nil || offset < 0 {
 		return err
 	}
@@ -41,7 +41,7 @@ func placed(text []byte, into any, strict bool) error {
 const nowhere = -1
 
 // decode returns what is wrong with a text, and the offset of where.
-func decode(text []byte, into any, strict bool) (err error, offset int) {
+func decode(text []byte, into any, strict bool) (offset int, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	if strict {
@@ -50,30 +50,30 @@ func decode(text []byte, into any, strict bool) (err error, offset int) {
 	err = decoder.Decode(into)
 	if err == nil {
 		if rest := bytes.TrimLeft(text[decoder.InputOffset():], " \t\r\n"); len(rest) > 0 {
-			return errors.New("something follows the object"), len(text) - len(rest)
+			return len(text) - len(rest), errors.New("something follows the object")
 		}
-		return nil, nowhere
+		return nowhere, nil
 	}
 	if errors.Is(err, io.EOF) {
-		return errors.New("there is nothing"), nowhere
+		return nowhere, errors.New("there is nothing")
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the object does not end"), len(text)
+		return len(text), errors.New("the object does not end")
 	}
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return errors.New(syntax.Error()), int(syntax.Offset) - 1 // which is behind what should not be there
+		return int(syntax.Offset) - 1, errors.New(syntax.Error()) // which is behind what should not be there
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		err := fmt.Errorf("%s is %s, want %s", field(wrong.Field, into), withArticle(wrong.Value), typeText(wrong.Type))
 		if !bytes.Contains(text, []byte("\n")) {
-			return err, nowhere // the field says enough, and the line may not be what was written but made of it
+			return nowhere, err // the field says enough, and the line may not be what was written but made of it
 		}
-		return err, int(wrong.Offset) - 1 // where the value ends
+		return int(wrong.Offset) - 1, err // where the value ends
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return fmt.Errorf("unknown field %s: known are %s", name, strings.Join(fields(into), ", ")), nowhere
+		return nowhere, fmt.Errorf("unknown field %s: known are %s", name, strings.Join(fields(into), ", "))
 	}
-	return err, nowhere // of an UnmarshalJSON
+	return nowhere, err // of an UnmarshalJSON
 }
 
 // field is the path of a field as it is written, without the names of embedded structs, which nobody wrote.
