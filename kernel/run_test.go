@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -53,11 +52,9 @@ func TestRunRefuses(t *testing.T) {
 // A run that is told to stop writes what it has, leaves nothing behind and exits with 130.
 func TestRunInterrupted(t *testing.T) {
 	provisiontest.GoNB(t)
+	heedHangup(t)
 	for _, sent := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sent.String(), func(t *testing.T) {
-			if signal.Ignored(sent) {
-				t.Skip("the tests run under nohup, and so does what they start")
-			}
 			temporary, output := t.TempDir(), filepath.Join(t.TempDir(), "out.ipynb")
 			command := exec.CommandContext(t.Context(), os.Args[0], "run", "-o", output, filepath.Join(runNotebookDir, "hangs.ipynb"))
 			command.Env = append(os.Environ(), "TOKENFUSE_TEST_COMMAND=1", "TMPDIR="+temporary)
