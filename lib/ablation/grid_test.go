@@ -56,6 +56,7 @@ func TestCells(t *testing.T) {
 	}{
 		"methods by name, as they are": {`"methods":["none","tome:r=2"]`, []string{"none", "tome tome"}},
 		"r is a place on a line":       {`"methods":[{"fusion":"tome","vary":{"r":[1,2]}}]`, []string{"tome tome", "tome tome"}},
+		"so is alpha":                  {`"methods":[{"fusion":"atm","vary":{"alpha":[0.8,0.9]}}]`, []string{"atm atm", "atm atm"}},
 		"what is varied is told": {`"methods":[{"fusion":{"method":"mctf","r":2},"vary":{"pooling":["size","max"],"tau.size":[0]}}]`,
 			[]string{"mctf mctf pooling=size tau.size=0", "mctf mctf pooling=max tau.size=0"}},
 		"a label, and FUSION.json itself": {`"methods":[{"fusion":"tome:r=2","label":"mine"},{"method":"tome","r":3}]`, []string{"tome mine", "tome tome"}},

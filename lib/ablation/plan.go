@@ -10,6 +10,7 @@ import (
 
 	"tokenfuse/lib/flops"
 	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/result"
 	"tokenfuse/lib/vit"
 )
 
@@ -149,7 +150,7 @@ func methodLabel(given string, m fusion.Method) string {
 // label adds what was varied, save for how much is fused: that is a place on the method's line.
 func label(name string, values map[string]any) string {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if key != "r" && key != "keep_rate" {
+		if !result.IsStrength(key) {
 			text, _ := json.Marshal(values[key]) // it was read from JSON
 			name += " " + key + "=" + strings.Trim(string(text), `"`)
 		}

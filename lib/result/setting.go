@@ -10,7 +10,11 @@ import (
 )
 
 // strengths are the settings that say how much is fused; along them, a method is one line of points.
-var strengths = []string{"r", "keep_rate"}
+var strengths = []string{"r", "keep_rate", "alpha"}
+
+// IsStrength reports whether a field of a fusion setting says how much is fused: it is then no name of a
+// method, but a place on its line.
+func IsStrength(field string) bool { return slices.Contains(strengths, field) }
 
 // seed is the setting of methods that draw at random; rows that differ in it alone belong together.
 const seed = "seed"
@@ -81,7 +85,7 @@ func differingSettings(rows []Row, method string) []string {
 		}
 	}
 	maps.DeleteFunc(keys, func(key string, _ bool) bool {
-		return key == seed || slices.Contains(strengths, key) || !slices.ContainsFunc(all, func(f map[string]string) bool {
+		return key == seed || IsStrength(key) || !slices.ContainsFunc(all, func(f map[string]string) bool {
 			return f[key] != all[0][key]
 		})
 	})
