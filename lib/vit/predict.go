@@ -1,6 +1,7 @@
 package vit
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gomlx/compute"
@@ -45,25 +46,26 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 		return nil, err
 	}
 	c := &Classifier{Model: m, Method: method, Tokens: counts, backend: backend}
-	for exec, build := range map[**model.Exec]func(images *Node) []*Node{
-		&c.logits: func(images *Node) []*Node {
-			out := Forward(m.store, m.Config, method, images)
-			return []*Node{out.Logits, out.Counts}
-		},
-		&c.traced: func(images *Node) []*Node {
-			out := Forward(m.store, m.Config, method, images)
-			return append([]*Node{out.Logits, out.Size, out.Counts}, out.Sources...)
-		},
-		&c.inspected: func(images *Node) []*Node { return inspection(m, method, images) },
-	} {
-		*exec, err = model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) []*Node {
+	executes := func(build func(images *Node) []*Node) *model.Exec {
+		exec, failed := model.NewExec(backend, m.store, func(_ *model.Scope, images *Node) []*Node {
 			m.building.Lock()
 			defer m.building.Unlock()
 			return build(images)
 		})
-		if err != nil {
-			return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
-		}
+		err = errors.Join(err, failed)
+		return exec
+	}
+	c.logits = executes(func(images *Node) []*Node {
+		out := Forward(m.store, m.Config, method, images)
+		return []*Node{out.Logits, out.Counts}
+	})
+	c.traced = executes(func(images *Node) []*Node {
+		out := Forward(m.store, m.Config, method, images)
+		return append([]*Node{out.Logits, out.Size, out.Counts}, out.Sources...)
+	})
+	c.inspected = executes(func(images *Node) []*Node { return inspection(m, method, images) })
+	if err != nil {
+		return nil, fmt.Errorf("vit: %s", accel.FirstLine(err))
 	}
 	return c, nil
 }
