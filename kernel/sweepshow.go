@@ -124,8 +124,11 @@ func (f sweepShowFlags) only(rows []result.Row) ([]result.Row, error) {
 		targets[r.Target] = true
 		return r.Method != result.None && r.Target != f.target
 	})
-	if !targets[f.target] {
-		delete(targets, "")
+	delete(targets, "")
+	switch {
+	case len(targets) == 0:
+		return nil, fmt.Errorf("no results at %s: none of these rows was set for a cost", f.target)
+	case !targets[f.target]:
 		return nil, fmt.Errorf("no results at %s: there are some at %s", f.target, strings.Join(slices.Sorted(maps.Keys(targets)), ", "))
 	}
 	return rows, nil
