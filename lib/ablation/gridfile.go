@@ -7,9 +7,9 @@ import (
 	"os"
 	"strings"
 
-	"tokenfuse/lib/internal/strictjson"
-
 	"gopkg.in/yaml.v3"
+
+	"tokenfuse/lib/internal/strictjson"
 )
 
 // ReadGrid reads a grid from a file: YAML where its name ends in .yaml or .yml, else JSON.

@@ -20,15 +20,9 @@ import (
 // TestTrainedModel: the model that comes with Tokenfuse is as accurate on the real test images as its
 // card says, and loses little where MCTF takes a quarter of its tokens' cost, or bfloat16 half its precision.
 func TestTrainedModel(t *testing.T) {
-	nobody := httptest.NewServer(http.NotFoundHandler())
-	defer nobody.Close()
-	images, err := datasets.FashionMNIST(datasets.Test, datasets.WithMirror(nobody.URL), datasets.WithProgress(io.Discard))
-	if errors.Is(err, datasets.ErrNotFound) {
-		t.Skip("Fashion-MNIST is not on this machine: apt-get install dataset-fashion-mnist")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	images := onThisMachine(t, func(options ...datasets.Option) (*datasets.Images, error) {
+		return datasets.FashionMNIST(datasets.Test, options...)
+	})
 	m, err := vit.Load("vit_fmnist_patch4_28")
 	if err != nil {
 		t.Fatal(err)
@@ -73,15 +67,9 @@ func TestTrainedModel(t *testing.T) {
 // TestClutteredModel: the model of articles in clutter is as accurate as its card says, on a part of the
 // test images, which alone leaves two points open.
 func TestClutteredModel(t *testing.T) {
-	nobody := httptest.NewServer(http.NotFoundHandler())
-	defer nobody.Close()
-	images, err := datasets.ClutteredFashionMNIST(datasets.Test, datasets.DefaultClutter(), datasets.WithMirror(nobody.URL), datasets.WithProgress(io.Discard))
-	if errors.Is(err, datasets.ErrNotFound) {
-		t.Skip("Fashion-MNIST is not on this machine: apt-get install dataset-fashion-mnist")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	images := onThisMachine(t, func(options ...datasets.Option) (*datasets.Cluttered, error) {
+		return datasets.ClutteredFashionMNIST(datasets.Test, datasets.DefaultClutter(), options...)
+	})
 	m, err := vit.Load("vit_cfmnist_patch4_48")
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +81,21 @@ func TestClutteredModel(t *testing.T) {
 	if want, got := statedAccuracy(t, m.Name), rows[0].AccuracyTop1; math.Abs(got-want) > 0.02 {
 		t.Errorf("accuracy %.4f, the card states %.4f", got, want)
 	}
+}
+
+// onThisMachine opens real images without downloading any; without them the test is left out.
+func onThisMachine[T any](t *testing.T, open func(options ...datasets.Option) (T, error)) T {
+	t.Helper()
+	nobody := httptest.NewServer(http.NotFoundHandler())
+	defer nobody.Close()
+	images, err := open(datasets.WithMirror(nobody.URL), datasets.WithProgress(io.Discard))
+	if errors.Is(err, datasets.ErrNotFound) {
+		t.Skip("Fashion-MNIST is not on this machine: apt-get install dataset-fashion-mnist")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return images
 }
 
 // statedAccuracy is what a model's card says.

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"math"
 
-	"tokenfuse/lib/internal/strictjson"
-
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"tokenfuse/lib/internal/strictjson"
 )
 
 // ToMe is Token Merging (Bolya et al., arXiv 2210.09461, ICLR 2023, section 3, with code in appendix D;

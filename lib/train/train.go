@@ -74,8 +74,8 @@ func (e *Interrupted) Unwrap() error { return e.cause }
 // Run trains by a recipe, or goes on from the folder's last checkpoint, and returns the model and its
 // accuracy on the test images: with the moving average of its weights where the recipe has one, and the
 // last weights are then in the folder's last.safetensors. When the context is cancelled it writes a
-// checkpoint behind the step that it is in, and the error is an [Interrupted]. Where a loss is no number, memory runs out or the disk is
-// full, the error is one line that says so, and the last checkpoint stays.
+// checkpoint behind the step that it is in, and the error is an [Interrupted]. Where a loss is no number,
+// memory runs out or the disk is full, the error is one line that says so, and the last checkpoint stays.
 func Run(ctx context.Context, r Recipe, o Options) (*vit.Model, float64, error) {
 	if err := r.Validate(); err != nil {
 		return nil, 0, err

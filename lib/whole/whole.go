@@ -101,11 +101,11 @@ func WriteFile(path string, content []byte, mode fs.FileMode) error {
 func prefix(path string) string { return "." + filepath.Base(path) + ".writing-" }
 
 // create makes a file or a folder aside that is locked as long as its writer lives.
-func create(path string, make func(dir, pattern string) (*os.File, error)) (*os.File, *flock.Flock, error) {
+func create(path string, begin func(dir, pattern string) (*os.File, error)) (*os.File, *flock.Flock, error) {
 	sweep(path)
 	const attempts = 10
 	for range attempts {
-		aside, err := make(filepath.Dir(path), prefix(path))
+		aside, err := begin(filepath.Dir(path), prefix(path))
 		if err != nil {
 			return nil, nil, err
 		}
