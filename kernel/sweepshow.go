@@ -50,7 +50,7 @@ the rows of one of the grids that share the store, --target those of one cost, a
 	}
 	cmd.Flags().StringVar(&f.grid, "grid", "", "only the rows of this grid, a `FILE`")
 	cmd.Flags().StringVar(&f.target, "target", "", "only the rows of this `COST`, as the grid writes it, and the base model's")
-	cmd.Flags().StringVar(&f.baseline, "baseline", "", "`METHOD` to compare with, by its label (default: the base model)")
+	cmd.Flags().StringVar(&f.baseline, "baseline", "", "`METHOD` to compare with, by its label; with its model before it (\"plain mctf\"), on every model (default: the base model)")
 	cmd.Flags().StringVar(&f.figure, "figure", "", "draw accuracy over GMACs into a `FILE`, .png or .svg")
 	cmd.Flags().BoolVar(&f.markdown, "markdown", false, "a Markdown table")
 	cmd.Flags().BoolVar(&f.latex, "latex", false, "a LaTeX table")

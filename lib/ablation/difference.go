@@ -29,16 +29,17 @@ func (d Difference) Real() bool {
 }
 
 // baselineOf returns the line that another is compared with: of the baseline, on the same model and
-// data, at the same target, or where the baseline has no target, its only line.
+// data, at the same target, or where the baseline has no target, its only line. A baseline that is named
+// together with its model is compared with on every model.
 func baselineOf(lines []Line, l Line, baseline string) (Line, bool) {
 	var found []Line
 	for _, b := range lines {
 		r, own := b.Rows[0], l.Rows[0]
-		named := b.is(baseline)
+		named := b.Name == baseline || b.is(baseline) && r.Model == own.Model
 		if baseline == "" {
-			named = r.Method == result.None
+			named = r.Method == result.None && r.Model == own.Model
 		}
-		if named && r.Model == own.Model && r.Dataset == own.Dataset && r.Split == own.Split && (r.Target == "" || r.Target == own.Target) {
+		if named && r.Dataset == own.Dataset && r.Split == own.Split && (r.Target == "" || r.Target == own.Target) {
 			found = append(found, b)
 		}
 	}

@@ -38,7 +38,8 @@ func (l Line) Seeds() int { return len(l.Rows) }
 // Summarise makes a summary of rows, without failures (see ReadStore). baseline is the name of the
 // method to compare with, by label or as in the legend of a figure; empty, the base model. Differences
 // are between rows of the same model, data and seed, and of the same target where the baseline has
-// targets.
+// targets. Where rows hold several models, a baseline with its model's name before it ("plain mctf")
+// is compared with on all of them: a model trained in another way is another model.
 func Summarise(rows []result.Row, baseline string) (Summary, error) {
 	lines := linesOf(rows)
 	s := Summary{Baseline: orLabel(baseline, "base model")}

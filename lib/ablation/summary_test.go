@@ -155,6 +155,36 @@ func TestSummaryTargets(t *testing.T) {
 }
 
 // TestSummaryTables: to the letter.
+// TestSummaryModels: one model's rows are compared with those of a baseline on the same model, or on the
+// one that is named.
+func TestSummaryModels(t *testing.T) {
+	on := func(model string, row result.Row) result.Row {
+		row.Model = model
+		return row
+	}
+	rows := []result.Row{
+		on("plain", rowOf(t, "none", "", 0, 2, "11110000", nil)), on("plain", rowOf(t, "mctf", "", 0, 1, "11000000", nil)),
+		on("tuned", rowOf(t, "none", "", 0, 2, "11111100", nil)), on("tuned", rowOf(t, "mctf", "", 0, 1, "11110000", nil)),
+	}
+	none := math.NaN()
+	for baseline, want := range map[string][4]float64{
+		"":                 {none, -2. / 8, none, -2. / 8},
+		"mctf":             {2. / 8, none, 2. / 8, none},
+		"plain base model": {none, -2. / 8, 2. / 8, 0},
+		"tuned mctf":       {0, -2. / 8, 2. / 8, none},
+	} {
+		for i, l := range summarise(t, baseline, rows...).Lines {
+			got := none
+			if l.Difference != nil {
+				got = l.Difference.Mean
+			}
+			if got != want[i] && !(math.IsNaN(got) && math.IsNaN(want[i])) {
+				t.Errorf("baseline %q: %s is %v from it, want %v", baseline, l.Name, got, want[i])
+			}
+		}
+	}
+}
+
 func TestSummaryTables(t *testing.T) {
 	s := summarise(t, "", rowOf(t, "none", "", 0, 2, "1111", nil), rowOf(t, "my_method", "50%", 0, 1, "1100", nil))
 	const markdown = `| method | target | GMACs | top-1 (%) | 95% over images | vs base model | of it 95% over images | McNemar p | difference | Pareto |
