@@ -81,17 +81,7 @@ func (l Line) is(name string) bool {
 type setting struct{ model, dataset, split, name, fusion, target string }
 
 func settingOf(r result.Row, name string) setting {
-	return setting{r.Model, r.Dataset, r.Split, name, withoutSeed(r), r.Target}
-}
-
-// withoutSeed is the row's fusion setting without what differs from seed to seed.
-func withoutSeed(r result.Row) string {
-	fields, err := fieldsOf(r.Fusion)
-	if err != nil {
-		return string(r.Fusion)
-	}
-	delete(fields, "seed")
-	return fmt.Sprint(fields) // keys sorted
+	return setting{r.Model, r.Dataset, r.Split, name, r.Configuration(), r.Target}
 }
 
 // linesOf gathers rows of all seeds in lines, in the order of their first rows.
