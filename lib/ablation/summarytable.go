@@ -26,6 +26,7 @@ func (s Summary) Table() (header []string, rows [][]string) {
 		{"target", func(l Line) string { return l.Rows[0].Target }, nil},
 		{"setting", func(l Line) string { return l.Rows[0].Setting() }, nil},
 		{"GMACs", func(l Line) string { return s.gmacs(l.GMACs) }, nil},
+		{"images/s", speed, nil},
 		{"seeds", func(l Line) string { return fmt.Sprint(l.Seeds()) }, s.seeds},
 		{"top-1 (%)", func(l Line) string { return fmt.Sprintf("%.2f", 100*l.Accuracy.Mean) }, nil},
 		{"deviation", func(l Line) string { return percentOf(l.Accuracy.Deviation, l.Seeds() > 1) }, nil},
@@ -62,6 +63,18 @@ func (s Summary) Table() (header []string, rows [][]string) {
 }
 
 func data(l Line) string { return strings.TrimSpace(l.Rows[0].Dataset + " " + l.Rows[0].Split) }
+
+// speed is that of the line's rows, where they have one: see result.WithSpeed.
+func speed(l Line) string {
+	sum := 0.0
+	for _, r := range l.Rows {
+		if r.ImagesPerSecond == 0 {
+			return ""
+		}
+		sum += r.ImagesPerSecond
+	}
+	return fmt.Sprintf("%.3g", sum/float64(len(l.Rows)))
+}
 
 // several reports whether the rows differ in something.
 func (s Summary) several(of func(result.Row) string) bool {
