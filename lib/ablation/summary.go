@@ -14,6 +14,8 @@ import (
 type Summary struct {
 	Lines    []Line
 	Baseline string // what Difference is to
+
+	ofForeground bool // Table is of that
 }
 
 // Line is a setting of a method on a model and data, with the rows of all its seeds.
