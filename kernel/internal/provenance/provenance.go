@@ -102,6 +102,7 @@ func Strip(n *nbformat.Notebook) error {
 	}
 	delete(project, provenanceKey)
 	delete(project, durationsKey)
+	delete(project, filesKey)
 	if len(project) == 0 {
 		delete(n.Metadata, metadataKey)
 		return nil
