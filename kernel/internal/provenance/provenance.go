@@ -61,6 +61,8 @@ type Parameter struct {
 type Durations struct {
 	Total float64            `json:"total_seconds"`
 	Cells map[string]float64 `json:"cell_seconds"` // by the cells' ids
+	// Files are the checksums of page and data, which show durations: see SetFiles.
+	Files map[string]string `json:"files,omitempty"`
 }
 
 // The fields of the notebook's metadata.
@@ -102,7 +104,6 @@ func Strip(n *nbformat.Notebook) error {
 	}
 	delete(project, provenanceKey)
 	delete(project, durationsKey)
-	delete(project, filesKey)
 	if len(project) == 0 {
 		delete(n.Metadata, metadataKey)
 		return nil
