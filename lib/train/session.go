@@ -32,7 +32,7 @@ type session struct {
 	devices  *devices  // nil where there is one
 	perEpoch int       // steps of an epoch
 	start    int       // steps that were done before
-	began    time.Time // when the first step here began
+	warm     time.Time // when the first step here, which compiles, was taken
 	tally    tally     // since the last line of the log
 }
 
@@ -89,7 +89,7 @@ func (s *session) run(ctx context.Context) (*vit.Model, float64, error) {
 	}
 	next, stop := iter.Pull2(data.Iter())
 	defer stop()
-	s.began, s.tally = time.Now(), newTally()
+	s.tally = newTally()
 	last, err := s.catchUp(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -137,7 +137,12 @@ func (s *session) one(ctx context.Context, batch train.Batch, step int) (Progres
 	}
 	done, steps := step+1, s.Epochs*s.perEpoch
 	p := Progress{Step: done, Steps: steps, Epoch: float64(done) / float64(s.perEpoch), Loss: loss, Parts: parts,
-		Accuracy: -1, EMAAccuracy: -1, PerStep: time.Since(s.began) / time.Duration(done-s.start)}
+		Accuracy: -1, EMAAccuracy: -1}
+	if later := done - s.start - 1; later > 0 {
+		p.PerStep = time.Since(s.warm) / time.Duration(later)
+	} else {
+		s.warm = time.Now()
+	}
 	s.tally.add(p)
 	epoch := done%s.perEpoch == 0
 	if epoch {
