@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"tokenfuse/kernel/internal/nbformat"
+	"tokenfuse/kernel/internal/provision/provisiontest"
 )
 
 // TestNotebooksCommands: the commands that the notebooks' prose tells to type are ones that there are, and
@@ -83,5 +87,33 @@ func TestUnderstands(t *testing.T) {
 		if (err == nil) != (wrong == "") || err != nil && !strings.Contains(err.Error(), wrong) {
 			t.Errorf("%s: %v, want %q", command, err, wrong)
 		}
+	}
+}
+
+// TestNotebookSolutions: test runs the solutions of a notebook's exercises, says which fails, and leaves the
+// notebook as it is.
+func TestNotebookSolutions(t *testing.T) {
+	provisiontest.GoNB(t)
+	fold := func(number, body string) string {
+		return "**" + number + ".** How?\n\n<details><summary>Solution</summary>\n\n```go\n%%\n" + body + "\n```\n</details>\n\n"
+	}
+	path := filepath.Join(t.TempDir(), "course.ipynb")
+	if err := nbformat.Write(path, &nbformat.Notebook{Minor: 5, Metadata: nbformat.Object{}, Cells: []*nbformat.Cell{
+		{ID: "a", Kind: nbformat.Code, Source: "var known = 1", Metadata: nbformat.Object{}},
+		{ID: "b", Kind: nbformat.Markdown, Source: fold("1", "fmt.Println(known)") + fold("2", "fmt.Println(forgotten)"), Metadata: nbformat.Object{}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	suite := testSuite{stdout: io.Discard, stderr: io.Discard}
+	const want = "course.ipynb: cell 3, exercise 2 (line 2): undefined: forgotten"
+	if err := suite.notebook(t.Context(), path); err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the notebook itself changed (%v)", err)
 	}
 }
