@@ -97,7 +97,7 @@ func (s labServer) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(notebooks, 0o755); err != nil {
 		return err
 	}
-	config, err := s.pageConfig()
+	config, err := s.configure()
 	if err != nil {
 		return err
 	}
@@ -190,18 +190,34 @@ var untracked = []string{
 	"debug_event", "input_request", "input_reply",
 }
 
-// pageConfig writes what JupyterLab's page is told, and returns the folder for JUPYTER_CONFIG_PATH.
-func (s labServer) pageConfig() (string, error) {
-	text, err := json.Marshal(map[string][]string{"untracked_message_types": untracked})
-	if err != nil {
-		return "", err
-	}
+// settings stand in for JupyterLab's defaults, under the user's own. It drops what a kernel completes
+// later than after one second, and gopls takes longer on first sight of a package; GoNB itself waits 8
+// seconds for it. (The panel of documentation beside a completion stays off: GoNB cannot inspect a cell
+// that ends in a dot, and would show its error there. Shift-Tab on a whole name shows documentation.)
+var settings = map[string]map[string]any{
+	"@jupyterlab/completer-extension:manager": {"providerTimeout": 10_000},
+}
+
+// configure writes what JupyterLab's page is told, and returns the folder for JUPYTER_CONFIG_PATH.
+func (s labServer) configure() (string, error) {
 	root := filepath.Join(s.machine.Home, "jupyter-config")
 	dir := filepath.Join(root, "labconfig")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	return root, whole.WriteFile(filepath.Join(dir, "page_config.json"), text, 0o644)
+	for name, content := range map[string]any{
+		"page_config.json":               map[string][]string{"untracked_message_types": untracked},
+		"default_setting_overrides.json": settings,
+	} {
+		text, err := json.Marshal(content)
+		if err != nil {
+			return "", err
+		}
+		if err := whole.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return root, nil
 }
 
 // configPath puts a folder in front of the Jupyter configuration that the user names.

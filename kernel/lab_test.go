@@ -12,10 +12,11 @@ import (
 )
 
 // TestLabPageConfig: the page judges a kernel by the answers to kernel_info_request, the only ones
-// that GoNB gives before a cell runs, and a configuration of the user's own stays in force.
+// that GoNB gives before a cell runs, completion waits longer than GoNB does for gopls, and a
+// configuration of the user's own stays in force.
 func TestLabPageConfig(t *testing.T) {
 	server := labServer{machine: &provision.Machine{Home: t.TempDir()}}
-	folder, err := server.pageConfig()
+	folder, err := server.configure()
 	must(t, err)
 	text, err := os.ReadFile(filepath.Join(folder, "labconfig", "page_config.json"))
 	must(t, err)
@@ -24,6 +25,13 @@ func TestLabPageConfig(t *testing.T) {
 	list := config["untracked_message_types"]
 	if slices.Contains(list, "kernel_info_request") || !slices.Contains(list, "comm_info_request") {
 		t.Errorf("untracked are %v", list)
+	}
+	text, err = os.ReadFile(filepath.Join(folder, "labconfig", "default_setting_overrides.json"))
+	must(t, err)
+	var defaults map[string]struct{ ProviderTimeout int }
+	must(t, json.Unmarshal(text, &defaults))
+	if got := defaults["@jupyterlab/completer-extension:manager"].ProviderTimeout; got <= 8000 {
+		t.Errorf("completion waits %d ms", got)
 	}
 	t.Setenv("JUPYTER_CONFIG_PATH", "")
 	if got := configPath("/ours"); got != "JUPYTER_CONFIG_PATH=/ours" {
