@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -101,13 +102,17 @@ func (s labServer) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	extensions, err := s.extend()
+	if err != nil {
+		return err
+	}
 	// Whatever ends this program, its kernels, their cells and language servers end with it.
 	family, err := processes.New()
 	if err != nil {
 		return failure.Work("no temporary folder: %w", err)
 	}
 	defer family.Close()
-	cmd := exec.CommandContext(ctx, s.machine.JupyterProgram("jupyter-lab"), s.arguments(notebooks)...)
+	cmd := exec.CommandContext(ctx, s.machine.JupyterProgram("jupyter-lab"), append(s.arguments(notebooks), "--LabApp.extra_labextensions_path="+extensions)...)
 	cmd.Dir = notebooks
 	// The token travels in the environment, since other users can read arguments.
 	cmd.Env = append(family.Environ(os.Environ()), "JUPYTER_TOKEN="+s.token, configPath(config),
@@ -214,6 +219,36 @@ func (s labServer) configure() (string, error) {
 			return "", err
 		}
 		if err := whole.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return root, nil
+}
+
+// labExtension gives pictures their alternative texts in JupyterLab, and completes snippets.
+//
+//go:embed labextension
+var labExtension embed.FS
+
+// extend writes JupyterLab's extension with the checkout's snippets, and returns the folder to look for it.
+func (s labServer) extend() (string, error) {
+	root := filepath.Join(s.machine.Home, "jupyter-config", "labextensions")
+	dir := filepath.Join(root, "tokenfuse")
+	if err := os.MkdirAll(filepath.Join(dir, "static"), 0o755); err != nil {
+		return "", err
+	}
+	snippets, err := os.ReadFile(filepath.Join(s.machine.Checkout, ".vscode", "tokenfuse.code-snippets"))
+	if err != nil {
+		return "", err
+	}
+	files := map[string][]byte{"static/snippets.json": snippets}
+	for from, to := range map[string]string{"package.json": "package.json", "entry.js": "static/entry.js"} {
+		if files[to], err = labExtension.ReadFile("labextension/" + from); err != nil {
+			return "", err
+		}
+	}
+	for name, text := range files {
+		if err := whole.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), text, 0o644); err != nil {
 			return "", err
 		}
 	}

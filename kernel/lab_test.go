@@ -43,6 +43,35 @@ func TestLabPageConfig(t *testing.T) {
 	}
 }
 
+// TestLabExtension: JupyterLab finds what package.json names, beside the snippets of Visual Studio Code.
+func TestLabExtension(t *testing.T) {
+	server := labServer{machine: &provision.Machine{Home: t.TempDir(), Checkout: ".."}}
+	folder, err := server.extend()
+	must(t, err)
+	read := func(name string) []byte {
+		text, err := os.ReadFile(filepath.Join(folder, "tokenfuse", name))
+		must(t, err)
+		return text
+	}
+	var about struct {
+		Name       string
+		JupyterLab struct {
+			Build struct{ Load string } `json:"_build"`
+		} `json:"jupyterlab"`
+	}
+	must(t, json.Unmarshal(read("package.json"), &about))
+	if text := string(read(about.JupyterLab.Build.Load)); !strings.Contains(text, "_JUPYTERLAB ??= {})."+about.Name+" =") {
+		t.Errorf("%s is not of %s", about.JupyterLab.Build.Load, about.Name)
+	}
+	var snippets map[string]struct{ Prefix string }
+	must(t, json.Unmarshal(read("static/snippets.json"), &snippets))
+	for name, s := range snippets {
+		if !strings.HasPrefix(s.Prefix, "tf-") {
+			t.Errorf("%s: JupyterLab completes from tf-, not %q", name, s.Prefix)
+		}
+	}
+}
+
 // TestLabArguments: on loopback alone, and without a token that other users could read.
 func TestLabArguments(t *testing.T) {
 	arguments := labServer{port: 8899, token: "secret"}.arguments("/notebooks")
