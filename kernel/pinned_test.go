@@ -21,7 +21,7 @@ func TestNothingIsLatest(t *testing.T) {
 	}
 	for name := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
 		switch filepath.Ext(name) {
-		case ".go", ".mod", ".sh", ".txt", ".yml", ".yaml", ".md", ".py", ".ipynb", "":
+		case ".go", ".mod", ".sh", ".txt", ".in", ".yml", ".yaml", ".md", ".py", ".ipynb", "":
 		default:
 			continue
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -119,7 +118,7 @@ func runPredict(ctx context.Context, out, warn io.Writer, f predictFlags) error 
 	if err != nil {
 		return err
 	}
-	if err := finite(f, config, result.Tensors["logits"]); err != nil {
+	if err := vit.CheckLogits(result.Tensors["logits"], f.what); err != nil {
 		return err
 	}
 	if f.output == "" {
@@ -247,17 +246,6 @@ func predictAll(ctx context.Context, c *vit.Classifier, images *tensors.Tensor, 
 		all["counts"] = tensors.FromFlatDataAndDimensions(whole, dims[0], config.Depth)
 	}
 	return &weights.File{Tensors: all}, nil
-}
-
-// finite reports the first image whose logits [batch, classes] are not all numbers: there is no likeliest
-// class among them.
-func finite(f predictFlags, c vit.Config, logits *tensors.Tensor) error {
-	for i, v := range tensors.MustCopyFlatData[float32](logits) {
-		if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("the logits of %s are not finite: class %d has %v: look for NaN or too large values in the weights and the images", f.what(i/c.Classes), i%c.Classes, v)
-		}
-	}
-	return nil
 }
 
 // what names an image.

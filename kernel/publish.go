@@ -33,8 +33,10 @@ func newPublishCommand() *cobra.Command {
                are MathML, there is no script
   NAME-data/   the rows behind each figure and table of results, as JSON Lines
 
-Each is written whole, once all cells have succeeded, or not at all. Published again from the same
-commit on the same machine, the files are the same but for durations, and for cells tagged timing.
+Each is written whole, once all cells have succeeded, or not at all. The notebook comes last, and holds
+the checksums of the others: where publish was killed while it replaced a publication, verify and
+--index say so. Published again from the same commit on the same machine, the files are the same but
+for durations (and so the checksum of the page), and for cells tagged timing.
 No folder, user or host of this machine is in them: folders in outputs are shortened, and what else is
 found is an error. verify makes a published notebook again and compares.
 

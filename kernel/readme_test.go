@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/csv"
 	"os"
 	"strings"
 	"testing"
@@ -21,7 +22,13 @@ func TestReadmeTables(t *testing.T) {
 	for _, table := range tables {
 		command, rest, _ := strings.Cut(table, " -->\n")
 		printed, _, _ := strings.Cut(rest, "<!-- end -->")
-		got := kernel(t, nil, strings.Fields(command)...)
+		words := csv.NewReader(strings.NewReader(command))
+		words.Comma = ' ' // words in quotes may hold blanks
+		args, err := words.Read()
+		if err != nil {
+			t.Fatalf("%s: %v", command, err)
+		}
+		got := kernel(t, nil, args...)
 		if got.code != 0 {
 			t.Fatalf("%s: exit %d: %s", command, got.code, got.stderr)
 		}

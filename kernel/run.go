@@ -48,12 +48,17 @@ What the kernel needs is installed on first use.`,
 	return cmd
 }
 
-// runNotebooks plans all notebooks, makes sure of the kernel, and executes one after the other.
+// runNotebooks plans all notebooks and executes them.
 func runNotebooks(ctx context.Context, paths []string, output string, settings []string, opts runner.Options) error {
 	jobs, err := runner.Plan(paths, output, settings)
 	if err != nil {
 		return err
 	}
+	return runJobs(ctx, jobs, opts)
+}
+
+// runJobs makes sure of the kernel, and executes one notebook after the other.
+func runJobs(ctx context.Context, jobs []runner.Job, opts runner.Options) (err error) {
 	if err := provision.Ensure(ctx, os.Stderr, provision.Options{RunOnly: true}); err != nil {
 		return err
 	}

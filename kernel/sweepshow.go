@@ -18,8 +18,8 @@ import (
 
 // sweepShowFlags are what `sweep show` was told.
 type sweepShowFlags struct {
-	grid, target, baseline, figure string
-	markdown, latex                bool
+	grid, target, baseline, speed, figure string
+	foreground, markdown, latex           bool
 }
 
 func newSweepShowCommand() *cobra.Command {
@@ -38,10 +38,14 @@ func newSweepShowCommand() *cobra.Command {
   Pareto                      * where nothing is both cheaper and better
 
 The baseline is the base model, or the method that --baseline names, at the same target. --grid leaves
-the rows of one of the grids that share the store, --target those of one cost, and the base model's.`,
+the rows of one of the grids that share the store, --target those of one cost, and the base model's.
+--speed sets the images per second that a file of bench has beside the accuracies of the same settings;
+--foreground, in place of intervals, what methods do with the foreground where a grid had it measured.`,
 		Example: `  go run ./kernel sweep show out/study.jsonl
   go run ./kernel sweep show out/study.jsonl --baseline tome --latex
   go run ./kernel sweep show out/study.jsonl --grid grid.json --target 60%
+  go run ./kernel sweep show out/study.jsonl --speed out/speed.jsonl --target 60%
+  go run ./kernel sweep show out/study.jsonl --foreground --target 60%
   go run ./kernel sweep show out/study --markdown --figure out/study.png`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,6 +55,8 @@ the rows of one of the grids that share the store, --target those of one cost, a
 	cmd.Flags().StringVar(&f.grid, "grid", "", "only the rows of this grid, a `FILE`")
 	cmd.Flags().StringVar(&f.target, "target", "", "only the rows of this `COST`, as the grid writes it, and the base model's")
 	cmd.Flags().StringVar(&f.baseline, "baseline", "", "`METHOD` to compare with, by its label; with its model before it (\"plain mctf\"), on every model (default: the base model)")
+	cmd.Flags().StringVar(&f.speed, "speed", "", "add images per second out of a `FILE` of bench")
+	cmd.Flags().BoolVar(&f.foreground, "foreground", false, "what became of the foreground, in place of intervals")
 	cmd.Flags().StringVar(&f.figure, "figure", "", "draw accuracy over GMACs into a `FILE`, .png or .svg")
 	cmd.Flags().BoolVar(&f.markdown, "markdown", false, "a Markdown table")
 	cmd.Flags().BoolVar(&f.latex, "latex", false, "a LaTeX table")
@@ -72,9 +78,21 @@ func runSweepShow(out, warn io.Writer, store string, f sweepShowFlags) error {
 	if rows, err = f.only(rows); err != nil {
 		return failure.Usage("%w", err)
 	}
+	if f.speed != "" {
+		timed, err := result.ReadFile(f.speed)
+		if err != nil {
+			return failure.Usage("%w", err)
+		}
+		if rows, err = result.WithSpeed(rows, timed); err != nil {
+			return failure.Usage("%s: %w", f.speed, err)
+		}
+	}
 	summary, err := ablation.Summarise(rows, f.baseline)
 	if err != nil {
 		return failure.Usage("%w", err)
+	}
+	if f.foreground {
+		summary = summary.OfForeground()
 	}
 	if f.figure != "" {
 		figure, err := plots.FLOPsAccuracy(rows)

@@ -29,7 +29,7 @@ func newTestCommand() *cobra.Command {
 		Short: "Run every test of the project, the notebooks included",
 		Long: `Sets up what is missing, then runs go vet, staticcheck, go test and each benchmark once on all packages,
 tests of use by many goroutines under the race detector, each fuzz test on some hundred inputs, and executes
-every notebook of notebooks/ into a temporary folder. Each of them runs whatever became of the others.
+every notebook of notebooks/, with the Go solutions of its exercises, into a temporary folder. Each of them runs whatever became of the others.
 
 With --short, tests leave out what takes long, nothing is fuzzed or watched for races, and a notebook runs
 with the parameters that its metadata give under tokenfuse.short_parameters, as {"name": value}.`,
@@ -174,7 +174,7 @@ func (s *testSuite) goTest(ctx context.Context, args []string) error {
 	return err
 }
 
-// notebook executes a notebook into a folder that is removed afterwards.
+// notebook executes a notebook, with the solutions of its exercises, into a folder that is removed afterwards.
 func (s *testSuite) notebook(ctx context.Context, path string) error {
 	var settings []string
 	if s.short {
@@ -193,7 +193,14 @@ func (s *testSuite) notebook(ctx context.Context, path string) error {
 		Timeout:  10 * time.Minute,
 		Progress: runner.NewProgress(s.stderr),
 	}
-	return runNotebooks(ctx, []string{path}, filepath.Join(dir, filepath.Base(path)), settings, opts)
+	jobs, err := runner.Plan([]string{path}, filepath.Join(dir, filepath.Base(path)), settings)
+	if err != nil {
+		return err
+	}
+	for _, job := range jobs {
+		nbformat.UnfoldSolutions(job.Notebook)
+	}
+	return runJobs(ctx, jobs, opts)
 }
 
 // shortParameters reads a notebook's metadata tokenfuse.short_parameters, as the name=value that run

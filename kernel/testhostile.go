@@ -17,8 +17,12 @@ var racePackages = []string{"./datasets", "./plots", "./lib/internal/diskcache",
 const withoutCheckptr = "-gcflags=github.com/gomlx/compute/...=-d=checkptr=0"
 
 // fuzzTime is how many new inputs each fuzz test tries: a number, since go test may take the end of a time
-// for a failure. Longer: go test -fuzz NAME ./PACKAGE.
+// for a failure. Longer: go test -fuzz NAME -fuzzminimizetime 10x ./PACKAGE.
 const fuzzTime = "300x"
+
+// minimizeTime is how many of them go test may spend on making one that reaches new code shorter: it would
+// spend them all.
+const minimizeTime = "10x"
 
 // hostile are the checks with goroutines and with inputs that nobody meant.
 func (s *testSuite) hostile(ctx context.Context) []check {
@@ -38,7 +42,7 @@ func (s *testSuite) fuzz(ctx context.Context) error {
 	}
 	var failed []string
 	for _, target := range targets {
-		args := []string{"test", "-run", "^$", "-fuzz", "^" + target.name + "$", "-fuzztime", fuzzTime, "-parallel", "1", "./" + target.folder}
+		args := []string{"test", "-run", "^$", "-fuzz", "^" + target.name + "$", "-fuzztime", fuzzTime, "-fuzzminimizetime", minimizeTime, "-parallel", "1", "./" + target.folder}
 		if err := s.command(ctx, s.stdout, "go", args...); err != nil {
 			failed = append(failed, target.folder+" "+target.name)
 		}

@@ -195,10 +195,13 @@ func trainProgress(w io.Writer) func(train.Progress) {
 			bar.Describe(fmt.Sprintf("loss %.3f", p.Loss))
 			_ = bar.Set(p.Step)
 		}
-		left := (p.PerStep * time.Duration(p.Steps-p.Step)).Round(time.Second)
+		left := ""
+		if p.PerStep > 0 {
+			left = fmt.Sprintf(", %s left", (p.PerStep * time.Duration(p.Steps-p.Step)).Round(time.Second))
+		}
 		if !terminal && p.Accuracy < 0 && time.Since(told) > time.Minute {
 			told = time.Now()
-			fmt.Fprintf(w, "step %d of %d: loss %.4f, %s left\n", p.Step, p.Steps, p.Loss, left)
+			fmt.Fprintf(w, "step %d of %d: loss %.4f%s\n", p.Step, p.Steps, p.Loss, left)
 		}
 		if p.Accuracy >= 0 {
 			if bar != nil {
@@ -208,7 +211,7 @@ func trainProgress(w io.Writer) func(train.Progress) {
 			if p.EMAAccuracy >= 0 {
 				average = fmt.Sprintf(" (average %.4f)", p.EMAAccuracy)
 			}
-			fmt.Fprintf(w, "epoch %.0f: loss %.4f, test accuracy %.4f%s, %s left\n", p.Epoch, p.Loss, p.Accuracy, average, left)
+			fmt.Fprintf(w, "epoch %.0f: loss %.4f, test accuracy %.4f%s%s\n", p.Epoch, p.Loss, p.Accuracy, average, left)
 		}
 	}
 }

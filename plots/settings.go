@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -42,17 +41,11 @@ type setting []result.Row
 // identity is what rows of one setting have in common: all that their fusion says but the seed; where it
 // says nothing, their cost.
 func identity(r result.Row) string {
-	fields := r.Fields()
-	delete(fields, "seed")
-	cost := ""
-	if len(fields) == 0 {
-		cost = fmt.Sprint(r.GMACs)
+	configuration := r.Configuration()
+	if configuration == "" {
+		configuration = fmt.Sprint(r.GMACs)
 	}
-	parts := []string{r.Model, r.Method, r.Label, r.Target, cost}
-	for _, key := range slices.Sorted(maps.Keys(fields)) {
-		parts = append(parts, key+"="+fields[key])
-	}
-	return strings.Join(parts, "\n")
+	return strings.Join([]string{r.Model, r.Method, r.Label, r.Target, configuration}, "\n")
 }
 
 // settingsOf groups rows by setting, in order of appearance.

@@ -3,6 +3,7 @@ package plots
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"tokenfuse/lib/result"
 )
@@ -22,21 +23,15 @@ func ThroughputAccuracy(rows []result.Row) (*Figure, error) {
 			timed = append(timed, r)
 		}
 	}
-	var both []result.Row
-	for _, r := range accurate {
-		r, err := withSpeed(r, timed)
-		if err != nil {
-			return nil, err
-		}
-		if r.ImagesPerSecond > 0 {
-			both = append(both, r)
-		}
+	both, err := result.WithSpeed(accurate, timed)
+	if err != nil {
+		return nil, fmt.Errorf("plots: %w", err)
 	}
+	both = slices.DeleteFunc(both, func(r result.Row) bool { return r.ImagesPerSecond == 0 })
 	if len(both) == 0 {
 		return nil, errors.New("plots: no rows with an accuracy and a speed: pass rows of a run together with rows of `bench` for the same settings")
 	}
-	both, err := evaluated(both)
-	if err != nil {
+	if both, err = evaluated(both); err != nil {
 		return nil, err
 	}
 	return accuracyOver(both, axis{
@@ -45,34 +40,6 @@ func ThroughputAccuracy(rows []result.Row) (*Figure, error) {
 		costs:  func(speed float64) float64 { return 1 / speed },
 		spread: quartiles,
 	}).from(both), nil
-}
-
-// withSpeed returns the row with the speed of the timed row of the same setting.
-func withSpeed(r result.Row, timed []result.Row) (result.Row, error) {
-	if r.ImagesPerSecond > 0 {
-		return r, nil
-	}
-	want := fused(r)
-	for _, t := range timed {
-		if fused(t) != want {
-			continue
-		}
-		if r.ImagesPerSecond > 0 {
-			return r, fmt.Errorf("plots: %s under %s %s was timed twice, %.4g and %.4g images/s: pass the rows of one batch size and machine",
-				r.Model, r.Method, r.Setting(), r.ImagesPerSecond, t.ImagesPerSecond)
-		}
-		r.ImagesPerSecond, r.Timing = t.ImagesPerSecond, t.Timing
-	}
-	return r, nil
-}
-
-// fused is what a row was run with; labels and targets are names only.
-func fused(r result.Row) string {
-	r.Label, r.Target = "", ""
-	if len(r.Fields()) == 0 { // then by method, whatever it costs
-		r.GMACs = 0
-	}
-	return identity(r)
 }
 
 // quartiles are the images per second of the slower and the faster quarter of the batches; equal where

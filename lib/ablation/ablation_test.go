@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
 
 	"tokenfuse/datasets"
 	"tokenfuse/lib/ablation"
@@ -83,6 +86,39 @@ func TestAccuracy(t *testing.T) {
 	}
 	if _, err := ablation.Accuracy(t.Context(), classifier, images.First(0), 7); err == nil {
 		t.Error("no images were classified")
+	}
+}
+
+// TestNotFinite: a model whose logits are no numbers has no accuracy, in a study, a sweep, a training.
+func TestNotFinite(t *testing.T) {
+	m, images := study(t)
+	m.Name = "broken"
+	for v := range m.Store().IterVariables() {
+		if err := v.SetValue(tensors.FromScalarAndDimensions(float32(math.NaN()), v.Shape().Dimensions...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	backend, err := accel.Backend()
+	if err != nil {
+		t.Fatal(err)
+	}
+	classifier, err := m.WithBackend(backend, fusion.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "ablation: broken under none: the logits of image 0 are not finite: class 0 has NaN"
+	if accuracy, err := ablation.Accuracy(t.Context(), classifier, images, 7); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("accuracy %v, error %v, want %q", accuracy, err, want)
+	}
+	if rows, err := ablation.Run(t.Context(), m, images, fusion.None{}); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("rows %v, error %v, want %q", rows, err, want)
+	}
+	g := ablation.Grid{Models: []ablation.GridModel{{Value: m}}, Methods: ablation.Methods(fusion.None{}), Data: ablation.On(images)}
+	path := filepath.Join(t.TempDir(), "rows.jsonl")
+	sweep(t, cellsOf(t, g), ablation.Options{Backend: backend, Store: open(t, path, "")})
+	rows, failures, err := ablation.ReadStore(path)
+	if err != nil || len(rows) != 0 || len(failures) != 1 || !strings.HasPrefix(failures[0].Error, want) || failures[0].Correct != "" {
+		t.Errorf("rows %+v, failures %+v, error %v, want one failure: %q", rows, failures, err, want)
 	}
 }
 

@@ -85,7 +85,7 @@ func (g Grid) Cells() ([]Cell, error) {
 		if err := base.configure(); err != nil {
 			return nil, err
 		}
-		plans, err := g.plans(base.Config)
+		plans, err := g.plans(m, base.Config)
 		if err != nil {
 			return nil, err
 		}

@@ -45,9 +45,12 @@ func (s Study) Foreground(ctx context.Context, methods ...fusion.Method) ([]resu
 		return nil, err
 	}
 	return s.rows(methods, backend, func(t *tally, row *result.Row, progress func(done int)) error {
-		layers, err := measureForeground(ctx, t.classifier, masked, func(labels []int32, traced *vit.Prediction) {
-			t.add(labels, tensors.MustCopyFlatData[float32](traced.Logits), tensors.MustCopyFlatData[float32](traced.Counts))
+		layers, err := measureForeground(ctx, t.classifier, masked, func(labels []int32, traced *vit.Prediction) error {
+			if err := t.add(labels, traced.Logits, traced.Counts); err != nil {
+				return err
+			}
 			progress(t.images)
+			return nil
 		})
 		if err != nil {
 			return err
@@ -65,11 +68,11 @@ func unmasked(images datasets.Source) error {
 // [depth]: means over images, of those where there is a value, and standard errors. Images of one article
 // count as one observation in the errors (the variance of clustered means), not in the means.
 func MeasureForeground(ctx context.Context, c *vit.Classifier, images Masked) ([]result.Foreground, error) {
-	return measureForeground(ctx, c, images, func([]int32, *vit.Prediction) {})
+	return measureForeground(ctx, c, images, func([]int32, *vit.Prediction) error { return nil })
 }
 
 // measureForeground is MeasureForeground that shows each batch's labels and prediction on the way.
-func measureForeground(ctx context.Context, c *vit.Classifier, images Masked, each func(labels []int32, traced *vit.Prediction)) ([]result.Foreground, error) {
+func measureForeground(ctx context.Context, c *vit.Classifier, images Masked, each func(labels []int32, traced *vit.Prediction) error) ([]result.Foreground, error) {
 	about, config := images.About(), c.Model.Config
 	layers := make([]foregrounds, config.Depth)
 	done := 0
@@ -81,7 +84,9 @@ func measureForeground(ctx context.Context, c *vit.Classifier, images Masked, ea
 		if err != nil {
 			return nil, err
 		}
-		each(b.Labels, traced)
+		if err := each(b.Labels, traced); err != nil {
+			return nil, err
+		}
 		shares := make([][]float64, b.N)
 		for k := range shares {
 			if shares[k], err = images.ForegroundShares(done+k, config.PatchSize); err != nil {

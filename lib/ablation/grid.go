@@ -47,6 +47,8 @@ type GridModel struct {
 	Weights string `json:"weights,omitempty"`
 	// Label names the model in rows; empty, its name or that of its file.
 	Label string `json:"label,omitempty"`
+	// Methods, if not nil, are instead of the grid's: those that the weights were trained under.
+	Methods []GridMethod `json:"methods,omitempty"`
 	// Value is a model in memory, in place of the above.
 	Value *vit.Model `json:"-"`
 }
@@ -95,7 +97,7 @@ func (g Grid) Validate() error {
 	switch {
 	case len(g.Models) == 0:
 		return errors.New(`ablation: the grid has no models: give "models"`)
-	case len(g.Methods) == 0:
+	case slices.ContainsFunc(g.Models, func(m GridModel) bool { return len(g.methods(m)) == 0 }):
 		return errors.New(`ablation: the grid has no methods: give "methods"`)
 	case len(g.Data) == 0:
 		return errors.New(`ablation: the grid has no data: give "data"`)
@@ -109,7 +111,11 @@ func (g Grid) Validate() error {
 		}
 	}
 	targets := slices.Clone(g.Targets)
-	for _, m := range g.Methods {
+	methods := slices.Clone(g.Methods)
+	for _, m := range g.Models {
+		methods = append(methods, m.Methods...)
+	}
+	for _, m := range methods {
 		targets = append(targets, m.Targets...)
 		for field, values := range m.Vary {
 			if len(values) == 0 {
@@ -146,18 +152,32 @@ const mostCells = 1_000_000
 // count is the number of cells before those that are the same are joined.
 func (g Grid) count() float64 {
 	settings := 0.0
-	for _, m := range g.Methods {
-		targets := g.Targets
-		if m.Targets != nil {
-			targets = m.Targets
+	for _, model := range g.Models {
+		for _, m := range g.methods(model) {
+			product := float64(max(1, len(g.targets(m))))
+			for _, values := range m.Vary {
+				product *= float64(len(values))
+			}
+			settings += product
 		}
-		product := float64(max(1, len(targets)))
-		for _, values := range m.Vary {
-			product *= float64(len(values))
-		}
-		settings += product
 	}
-	return settings * float64(len(g.Models)) * float64(len(g.Data)) * float64(len(g.seeds()))
+	return settings * float64(len(g.Data)) * float64(len(g.seeds()))
+}
+
+// methods are those that a model is evaluated under.
+func (g Grid) methods(m GridModel) []GridMethod {
+	if m.Methods != nil {
+		return m.Methods
+	}
+	return g.Methods
+}
+
+// targets are the costs at which a method is evaluated; none, it is taken as it is set.
+func (g Grid) targets(m GridMethod) []string {
+	if m.Targets != nil {
+		return m.Targets
+	}
+	return g.Targets
 }
 
 func (g Grid) seeds() []int64 {

@@ -73,6 +73,34 @@ func TestCells(t *testing.T) {
 	}
 }
 
+// TestMethodsOfModels: a model with methods of its own is evaluated under those, at the grid's targets.
+func TestMethodsOfModels(t *testing.T) {
+	model := writeModel(t)
+	for name, c := range map[string]struct {
+		methods string
+		want    []string
+	}{
+		"in place of the grid's": {`"methods":["tome:r=2"],`, []string{"a tome tome", "b mctf mctf 80%"}},
+		"a model without any":    {``, nil},
+	} {
+		grid := `{"models":[{"model":"` + model + `","weights":"untrained","label":"a"},
+			{"model":"` + model + `","weights":"untrained","label":"b","methods":[{"fusion":"mctf","targets":["80%"]}]}],` + c.methods + `"data":[` + shapes + `]}`
+		if c.want == nil {
+			if _, err := ablation.ParseGrid([]byte(grid)); err == nil || !strings.Contains(err.Error(), `no methods: give "methods"`) {
+				t.Errorf("%s: error %v", name, err)
+			}
+			continue
+		}
+		var got []string
+		for i, label := range labels(cells(t, grid)) {
+			got = append(got, cells(t, grid)[i].Model+" "+label)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 // writeWeights writes untrained weights beside the model.
 func writeWeights(t *testing.T, model string) string {
 	t.Helper()

@@ -23,17 +23,14 @@ type plan struct {
 	seeded bool  // draws at random, by the cell's seed
 }
 
-// plans returns the settings of all methods for a model, in the order of the grid.
-func (g Grid) plans(c vit.Config) (all []plan, err error) {
-	for _, entry := range g.Methods {
+// plans returns the settings of a model's methods, in the order of the grid.
+func (g Grid) plans(m GridModel, c vit.Config) (all []plan, err error) {
+	for _, entry := range g.methods(m) {
 		settings, err := entry.settings()
 		if err != nil {
 			return nil, err
 		}
-		targets := g.Targets
-		if entry.Targets != nil {
-			targets = entry.Targets
-		}
+		targets := g.targets(entry)
 		for _, s := range settings {
 			if _, base := s.method.(fusion.None); base || len(targets) == 0 {
 				all = append(all, s)

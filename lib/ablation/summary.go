@@ -14,6 +14,8 @@ import (
 type Summary struct {
 	Lines    []Line
 	Baseline string // what Difference is to
+
+	ofForeground bool // Table is of that
 }
 
 // Line is a setting of a method on a model and data, with the rows of all its seeds.
@@ -81,17 +83,7 @@ func (l Line) is(name string) bool {
 type setting struct{ model, dataset, split, name, fusion, target string }
 
 func settingOf(r result.Row, name string) setting {
-	return setting{r.Model, r.Dataset, r.Split, name, withoutSeed(r), r.Target}
-}
-
-// withoutSeed is the row's fusion setting without what differs from seed to seed.
-func withoutSeed(r result.Row) string {
-	fields, err := fieldsOf(r.Fusion)
-	if err != nil {
-		return string(r.Fusion)
-	}
-	delete(fields, "seed")
-	return fmt.Sprint(fields) // keys sorted
+	return setting{r.Model, r.Dataset, r.Split, name, r.Configuration(), r.Target}
 }
 
 // linesOf gathers rows of all seeds in lines, in the order of their first rows.

@@ -154,7 +154,6 @@ func TestSummaryTargets(t *testing.T) {
 	}
 }
 
-// TestSummaryTables: to the letter.
 // TestSummaryModels: one model's rows are compared with those of a baseline on the same model, or on the
 // one that is named.
 func TestSummaryModels(t *testing.T) {
@@ -185,6 +184,31 @@ func TestSummaryModels(t *testing.T) {
 	}
 }
 
+// TestSummaryOfForeground: by hand, of two seeds and of one; what was not measured has no column.
+func TestSummaryOfForeground(t *testing.T) {
+	measured := func(row result.Row, kept, purity, size float64) result.Row {
+		row.ForegroundKept, row.GroupPurity, row.ForegroundSize = kept, purity, size
+		return row
+	}
+	s := summarise(t, "",
+		measured(rowOf(t, "none", "", 0, 2, "1111", nil), 1, 1, 1),
+		measured(rowOf(t, "topk", "50%", 0, 1, "1100", nil), 0.75, 1, 1), measured(rowOf(t, "topk", "50%", 1, 1, "1110", nil), 0.25, 1, 1),
+		measured(rowOf(t, "mctf", "50%", 0, 1, "1100", nil), 1, 0.5, 2.25))
+	const want = `| method | target | GMACs | seeds | top-1 (%) | foreground kept (%) | group purity (%) | patches in a foreground token |
+| --- | --- | ---:| ---:| ---:| ---:| ---:| ---:|
+| base model |  | 2.00 | 1 | 100.00 | 100.0 | 100.0 | 1.00 |
+| topk | 50% | 1.00 | 2 | 62.50 | 50.0 ± 35.4 | 100.0 ± 0.0 | 1.00 ± 0.00 |
+| mctf | 50% | 1.00 | 1 | 50.00 | 100.0 | 50.0 | 2.25 |
+`
+	if got := s.OfForeground().Markdown(); got != want {
+		t.Errorf("Markdown:\n%s\nwant\n%s", got, want)
+	}
+	if strings.Contains(s.Markdown(), "kept") {
+		t.Errorf("the table of accuracies has columns of the foreground:\n%s", s.Markdown())
+	}
+}
+
+// TestSummaryTables: to the letter.
 func TestSummaryTables(t *testing.T) {
 	s := summarise(t, "", rowOf(t, "none", "", 0, 2, "1111", nil), rowOf(t, "my_method", "50%", 0, 1, "1100", nil))
 	const markdown = `| method | target | GMACs | top-1 (%) | 95% over images | vs base model | of it 95% over images | McNemar p | difference | Pareto |

@@ -11,38 +11,32 @@ import (
 	"tokenfuse/lib/statistics"
 )
 
+// column is one of a table.
+type column struct {
+	header string
+	cell   func(Line) string
+	only   func() bool // nil: where any cell is not empty
+}
+
 // Table returns a summary as a header and rows of text, for any table. Columns that would stay empty, or
 // whose cells would all be the same model or data, are left out. Accuracies are percentages,
 // differences points.
 func (s Summary) Table() (header []string, rows [][]string) {
-	columns := []struct {
-		header string
-		cell   func(Line) string
-		only   func() bool // nil: where any cell is not empty
-	}{
+	columns := []column{
 		{"model", func(l Line) string { return l.Rows[0].Model }, func() bool { return s.several(func(r result.Row) string { return r.Model }) }},
 		{"data", data, func() bool { return s.several(func(r result.Row) string { return r.Dataset + r.Split }) }},
 		{"method", func(l Line) string { return l.Name }, nil},
 		{"target", func(l Line) string { return l.Rows[0].Target }, nil},
 		{"setting", func(l Line) string { return l.Rows[0].Setting() }, nil},
 		{"GMACs", func(l Line) string { return s.gmacs(l.GMACs) }, nil},
+		{"images/s", speed, nil},
 		{"seeds", func(l Line) string { return fmt.Sprint(l.Seeds()) }, s.seeds},
 		{"top-1 (%)", func(l Line) string { return fmt.Sprintf("%.2f", 100*l.Accuracy.Mean) }, nil},
-		{"deviation", func(l Line) string { return percentOf(l.Accuracy.Deviation, l.Seeds() > 1) }, nil},
-		{"95% over seeds", func(l Line) string { return interval(l.Accuracy.Interval, "%.2f") }, nil},
-		{"95% over images", func(l Line) string { return interval(l.Images, "%.2f") }, nil},
-		{"vs " + s.Baseline, func(l Line) string {
-			return l.difference(func(d Difference) string { return fmt.Sprintf("%+.2f", 100*d.Mean) })
-		}, nil},
-		{"of it 95% over images", func(l Line) string {
-			return l.difference(func(d Difference) string { return interval(d.Images, "%+.2f") })
-		}, nil},
-		{"of it 95% over seeds", func(l Line) string {
-			return l.difference(func(d Difference) string { return interval(d.Seeds, "%+.2f") })
-		}, nil},
-		{"McNemar p", func(l Line) string { return l.difference(func(d Difference) string { return probability(d.P) }) }, nil},
-		{"difference", func(l Line) string { return l.difference(verdict) }, nil},
-		{"Pareto", func(l Line) string { return map[bool]string{true: "*"}[l.Front] }, nil},
+	}
+	if s.ofForeground {
+		columns = append(columns, foregroundColumns...)
+	} else {
+		columns = append(columns, s.certainty()...)
 	}
 	rows = make([][]string, len(s.Lines))
 	for _, c := range columns {
@@ -62,6 +56,39 @@ func (s Summary) Table() (header []string, rows [][]string) {
 }
 
 func data(l Line) string { return strings.TrimSpace(l.Rows[0].Dataset + " " + l.Rows[0].Split) }
+
+// certainty is how far the accuracies vary, and whether they differ.
+func (s Summary) certainty() []column {
+	return []column{
+		{"deviation", func(l Line) string { return percentOf(l.Accuracy.Deviation, l.Seeds() > 1) }, nil},
+		{"95% over seeds", func(l Line) string { return interval(l.Accuracy.Interval, "%.2f") }, nil},
+		{"95% over images", func(l Line) string { return interval(l.Images, "%.2f") }, nil},
+		{"vs " + s.Baseline, func(l Line) string {
+			return l.difference(func(d Difference) string { return fmt.Sprintf("%+.2f", 100*d.Mean) })
+		}, nil},
+		{"of it 95% over images", func(l Line) string {
+			return l.difference(func(d Difference) string { return interval(d.Images, "%+.2f") })
+		}, nil},
+		{"of it 95% over seeds", func(l Line) string {
+			return l.difference(func(d Difference) string { return interval(d.Seeds, "%+.2f") })
+		}, nil},
+		{"McNemar p", func(l Line) string { return l.difference(func(d Difference) string { return probability(d.P) }) }, nil},
+		{"difference", func(l Line) string { return l.difference(verdict) }, nil},
+		{"Pareto", func(l Line) string { return map[bool]string{true: "*"}[l.Front] }, nil},
+	}
+}
+
+// speed is that of the line's rows, where they have one: see result.WithSpeed.
+func speed(l Line) string {
+	sum := 0.0
+	for _, r := range l.Rows {
+		if r.ImagesPerSecond == 0 {
+			return ""
+		}
+		sum += r.ImagesPerSecond
+	}
+	return fmt.Sprintf("%.3g", sum/float64(len(l.Rows)))
+}
 
 // several reports whether the rows differ in something.
 func (s Summary) several(of func(result.Row) string) bool {

@@ -41,7 +41,9 @@ func (t *tally) run(ctx context.Context, images datasets.Source, batch int, prog
 		if err != nil {
 			return err
 		}
-		t.add(b.Labels, tensors.MustCopyFlatData[float32](logits), tensors.MustCopyFlatData[float32](counts))
+		if err := t.add(b.Labels, logits, counts); err != nil {
+			return err
+		}
 		progress(t.images)
 	}
 	if t.images == 0 {
@@ -50,17 +52,23 @@ func (t *tally) run(ctx context.Context, images datasets.Source, batch int, prog
 	return nil
 }
 
-// add takes the logits [batch, classes] and the tokens behind each block [batch, depth] of a batch.
-func (t *tally) add(labels []int32, logits, counts []float32) {
-	classes, depth := len(logits)/len(labels), len(counts)/len(labels)
+// add takes the logits [batch, classes] and the tokens behind each block [batch, depth] of a batch. Logits
+// that are not finite are an error: such an image is neither right nor wrong, and what made them makes the
+// accuracy that of no model.
+func (t *tally) add(labels []int32, logits, counts *tensors.Tensor) error {
+	if err := vit.CheckLogits(logits, func(i int) string { return fmt.Sprintf("image %d", t.images+i) }); err != nil {
+		return fmt.Errorf("ablation: %s under %s: %w", t.classifier.Model.Name, t.classifier.Method.Name(), err)
+	}
+	scores, present := tensors.MustCopyFlatData[float32](logits), tensors.MustCopyFlatData[float32](counts)
+	classes, depth := len(scores)/len(labels), len(present)/len(labels)
 	for i, label := range labels {
-		right := best(logits[i*classes:(i+1)*classes]) == int(label)
+		right := best(scores[i*classes:(i+1)*classes]) == int(label)
 		if right {
 			t.right++
 		}
 		t.answers = append(t.answers, right)
 		tokens := make([]int, depth)
-		for layer, n := range counts[i*depth : (i+1)*depth] {
+		for layer, n := range present[i*depth : (i+1)*depth] {
 			tokens[layer] = int(n)
 		}
 		course := fmt.Sprint(tokens)
@@ -73,6 +81,7 @@ func (t *tally) add(labels []int32, logits, counts []float32) {
 		t.trajectories[k].images++
 	}
 	t.images += len(labels)
+	return nil
 }
 
 // accuracy is the share of images, in [0, 1], whose label had the highest logit.

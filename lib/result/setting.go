@@ -92,6 +92,18 @@ func differingSettings(rows []Row, method string) []string {
 	return slices.Sorted(maps.Keys(keys))
 }
 
+// Configuration is the whole fusion setting but the seed, as text: equal in rows that only a seed, a model
+// or data tells apart.
+func (r Row) Configuration() string {
+	fields := r.Fields()
+	delete(fields, seed)
+	parts := make([]string, 0, len(fields))
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		parts = append(parts, key+"="+fields[key])
+	}
+	return strings.Join(parts, "\n")
+}
+
 // Fields returns the fusion setting, flattened: "tau.size" -> "40". What is no object has none.
 func (r Row) Fields() map[string]string {
 	fields := map[string]string{}

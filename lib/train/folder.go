@@ -75,7 +75,11 @@ func equal(a, b Recipe) (bool, error) {
 	return bytes.Equal(first, second), err
 }
 
-func (f *folder) close() { f.logFile.Close() }
+func (f *folder) close() {
+	if f.logFile != nil {
+		f.logFile.Close()
+	}
+}
 
 func (f *folder) path(name string) string { return filepath.Join(f.dir, name) }
 

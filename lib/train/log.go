@@ -15,23 +15,32 @@ import (
 
 // openLog opens log.jsonl to go on behind a step: lines of steps after it, which are taken again, go.
 func (f *folder) openLog(step int) error {
-	path := f.path("log.jsonl")
-	rows, err := result.ReadTraining(path)
+	rows, err := result.ReadTraining(f.path("log.jsonl"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	var kept bytes.Buffer
 	for _, row := range rows {
 		if row.Step <= step {
 			f.logged = append(f.logged, row)
-			if err := json.NewEncoder(&kept).Encode(row); err != nil {
-				return err
-			}
 		}
 	}
+	return f.rewriteLog()
+}
+
+// rewriteLog writes all that was logged, and goes on behind it.
+func (f *folder) rewriteLog() error {
+	var kept bytes.Buffer
+	for _, row := range f.logged {
+		if err := json.NewEncoder(&kept).Encode(row); err != nil {
+			return err
+		}
+	}
+	path := f.path("log.jsonl")
 	if err := whole.WriteFile(path, kept.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
+	f.close() // the file that was replaced
+	var err error
 	if f.logFile, err = os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
@@ -75,11 +84,16 @@ func (t *tally) row(p Progress, learningRate float64) result.TrainingRow {
 	for name, part := range t.parts {
 		row.Parts[name] = part / float64(t.steps)
 	}
+	p.accuracies(&row)
+	return row
+}
+
+// accuracies puts those that were measured into a line of the log.
+func (p Progress) accuracies(row *result.TrainingRow) {
 	if p.Accuracy >= 0 {
 		row.AccuracyTop1 = &p.Accuracy
 	}
 	if p.EMAAccuracy >= 0 {
 		row.EMAAccuracyTop1 = &p.EMAAccuracy
 	}
-	return row
 }

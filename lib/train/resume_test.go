@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"tokenfuse/datasets"
 	"tokenfuse/lib/accel"
 	"tokenfuse/lib/result"
 	"tokenfuse/lib/train"
@@ -173,6 +175,61 @@ func TestResumeEverywhere(t *testing.T) {
 		})
 	}
 }
+
+// interrupting are test images that cancel a run in their n-th test.
+type interrupting struct {
+	datasets.Source
+	cancel context.CancelFunc
+	n      int
+}
+
+func (i *interrupting) Stream(ctx context.Context, batch int) iter.Seq2[datasets.Batch, error] {
+	if i.n--; i.n == 0 {
+		i.cancel()
+	}
+	return i.Source.Stream(ctx, batch)
+}
+
+// TestInterruptedTest: an epoch whose test was interrupted is tested by the run that goes on, be it the test of
+// the weights or of their average, in the midst or at the end: the log is that of an uninterrupted run.
+func TestInterruptedTest(t *testing.T) {
+	r := recipe()
+	r.EMA = 0.9
+	o := options(t, t.TempDir())
+	o.LogEvery = 1
+	_, accuracy, err := train.Run(t.Context(), r, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, test := logOf(t, o.Dir), o.Test
+	for i := 1; i <= 4; i++ { // two of each epoch
+		o.Dir = t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		o.Test = &interrupting{test, cancel, i}
+		stopped, ok := errors.AsType[*train.Interrupted](fail(train.Run(ctx, r, o)))
+		if !ok || stopped.Step != 4*((i+1)/2) {
+			t.Fatalf("test %d: stopped at %+v", i, stopped)
+		}
+		// Once more before that epoch is tested.
+		ctx, cancel = context.WithCancel(t.Context())
+		o.Test = &interrupting{test, cancel, 1}
+		if again, ok := errors.AsType[*train.Interrupted](fail(train.Run(ctx, r, o))); !ok || again.Step != stopped.Step {
+			t.Fatalf("test %d: stopped again at %+v", i, again)
+		}
+		o.Test = test
+		var lines int
+		o.Logged = func(rows []result.TrainingRow) { lines = len(rows) }
+		_, got, err := train.Run(t.Context(), r, o)
+		if err != nil || got != accuracy || lines != len(want) {
+			t.Errorf("test %d: accuracy %v with %d lines, want %v; %v", i, got, lines, accuracy, err)
+		}
+		if log := logOf(t, o.Dir); log != want {
+			t.Errorf("test %d: the log is\n%v\nwant\n%v", i, log, want)
+		}
+	}
+}
+
+func fail(_ *vit.Model, _ float64, err error) error { return err }
 
 // TestAccumulate: micro-batches give the losses of the whole batch, whatever the recipe draws.
 func TestAccumulate(t *testing.T) {

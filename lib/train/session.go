@@ -32,7 +32,7 @@ type session struct {
 	devices  *devices  // nil where there is one
 	perEpoch int       // steps of an epoch
 	start    int       // steps that were done before
-	began    time.Time // when the first step here began
+	warm     time.Time // when the first step here, which compiles, was taken
 	tally    tally     // since the last line of the log
 }
 
@@ -89,8 +89,11 @@ func (s *session) run(ctx context.Context) (*vit.Model, float64, error) {
 	}
 	next, stop := iter.Pull2(data.Iter())
 	defer stop()
-	s.began, s.tally = time.Now(), newTally()
-	last := Progress{Accuracy: -1, EMAAccuracy: -1}
+	s.tally = newTally()
+	last, err := s.catchUp(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
 	for step := s.start; step < s.Epochs*s.perEpoch; step++ {
 		batch, err, _ := next()
 		if err != nil {
@@ -103,6 +106,29 @@ func (s *session) run(ctx context.Context) (*vit.Model, float64, error) {
 	return s.result(ctx, last)
 }
 
+// catchUp tests the epoch in whose test the run was interrupted, and completes its line of the log.
+func (s *session) catchUp(ctx context.Context) (Progress, error) {
+	p := Progress{Step: s.start, Steps: s.Epochs * s.perEpoch, Accuracy: -1, EMAAccuracy: -1}
+	n := len(s.folder.logged)
+	if n == 0 || s.start%s.perEpoch != 0 || s.folder.logged[n-1].Step != s.start || s.folder.logged[n-1].AccuracyTop1 != nil {
+		return p, nil
+	}
+	if err := s.measure(ctx, &p); ctx.Err() != nil {
+		return p, s.interrupted(ctx, s.start)
+	} else if err != nil {
+		return p, err
+	}
+	p.accuracies(&s.folder.logged[n-1])
+	if s.Logged != nil {
+		s.Logged(s.folder.logged)
+	}
+	return p, s.folder.rewriteLog()
+}
+
+func (s *session) interrupted(ctx context.Context, step int) error {
+	return &Interrupted{Step: step, Steps: s.Epochs * s.perEpoch, Dir: s.Dir, cause: ctx.Err()}
+}
+
 // one takes a step, and does what is due behind it.
 func (s *session) one(ctx context.Context, batch train.Batch, step int) (Progress, error) {
 	loss, parts, err := s.step(batch, step)
@@ -111,7 +137,12 @@ func (s *session) one(ctx context.Context, batch train.Batch, step int) (Progres
 	}
 	done, steps := step+1, s.Epochs*s.perEpoch
 	p := Progress{Step: done, Steps: steps, Epoch: float64(done) / float64(s.perEpoch), Loss: loss, Parts: parts,
-		Accuracy: -1, EMAAccuracy: -1, PerStep: time.Since(s.began) / time.Duration(done-s.start)}
+		Accuracy: -1, EMAAccuracy: -1}
+	if later := done - s.start - 1; later > 0 {
+		p.PerStep = time.Since(s.warm) / time.Duration(later)
+	} else {
+		s.warm = time.Now()
+	}
 	s.tally.add(p)
 	epoch := done%s.perEpoch == 0
 	if epoch {
@@ -140,30 +171,30 @@ func (s *session) one(ctx context.Context, batch train.Batch, step int) (Progres
 			return p, err
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return p, &Interrupted{Step: done, Steps: steps, Dir: s.Dir, cause: err}
+	if ctx.Err() != nil {
+		return p, s.interrupted(ctx, done)
 	}
 	return p, nil
 }
 
-// measure tests the model, and the average of its weights.
+// measure tests the model, and the average of its weights; p has both or none.
 func (s *session) measure(ctx context.Context, p *Progress) error {
 	accuracy, err := s.test(ctx, s.model)
 	if err != nil {
 		return err
 	}
+	if s.average != nil {
+		averaged, err := s.average.model(s.model, s.method)
+		if err != nil {
+			return err
+		}
+		if p.EMAAccuracy, err = s.test(ctx, averaged); err != nil {
+			p.EMAAccuracy = -1
+			return err
+		}
+	}
 	p.Accuracy = accuracy
-	if s.average == nil {
-		return nil
-	}
-	averaged, err := s.average.model(s.model, s.method)
-	if err != nil {
-		return err
-	}
-	if accuracy, err = s.test(ctx, averaged); err == nil {
-		p.EMAAccuracy = accuracy
-	}
-	return err
+	return nil
 }
 
 func (s *session) test(ctx context.Context, m *vit.Model) (float64, error) {

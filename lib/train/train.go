@@ -54,7 +54,8 @@ type Progress struct {
 	// Accuracy on the test images, in [0, 1]; below 0 where this step did not measure it. EMAAccuracy is
 	// that of the weights' moving average, where the recipe has one.
 	Accuracy, EMAAccuracy float64
-	// PerStep is the mean duration of a step since the run was started or resumed.
+	// PerStep is the mean duration of a step since the run was started or resumed, without its first,
+	// which compiles; 0 behind that one.
 	PerStep time.Duration
 }
 

@@ -168,7 +168,12 @@ func TestLearns(t *testing.T) {
 func learns(t *testing.T, mix float64) {
 	var losses []float64
 	o := options(t, t.TempDir())
-	o.Progress = func(p train.Progress) { losses = append(losses, p.Loss) }
+	o.Progress = func(p train.Progress) {
+		losses = append(losses, p.Loss)
+		if known := p.PerStep > 0; known != (len(losses) > 1) {
+			t.Errorf("behind step %d, a step takes %v: the first, which compiles, is to be left out", p.Step, p.PerStep)
+		}
+	}
 	r := recipe()
 	r.Epochs, r.Mixup, r.CutMix = 6, mix, mix
 	if _, _, err := train.Run(t.Context(), r, o); err != nil {

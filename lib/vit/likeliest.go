@@ -43,6 +43,18 @@ func Likeliest(name string, logits *tensors.Tensor, k int) [][]Guess {
 	return all
 }
 
+// CheckLogits reports the first image of a batch whose logits [batch, classes] are not all finite: no class
+// is the likeliest among them. image names one by its place in the batch.
+func CheckLogits(logits *tensors.Tensor, image func(i int) string) error {
+	classes := logits.Shape().Dimensions[1]
+	for i, v := range tensors.MustCopyFlatData[float32](logits) {
+		if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("the logits of %s are not finite: class %d has %v: look for NaN or too large values in the weights and the images", image(i/classes), i%classes, v)
+		}
+	}
+	return nil
+}
+
 // labelsOf are the first names of a model's classes: "tench" of "tench, Tinca tinca".
 func labelsOf(name string, classes int) []string {
 	named, _ := ByName(name) // one that is not known has no labels

@@ -115,15 +115,16 @@ func runVerb() verb {
 }
 
 // study writes a notebook whose second cell shows a row, as the thing to be published.
-func study(dir string) error {
+func study(dir string, gmacs int) error {
 	return writeNotebook(filepath.Join(dir, "study.ipynb"),
 		"import (\n\t\"tokenfuse/lib/notebook\"\n\t\"tokenfuse/lib/result\"\n)",
-		`%%
-notebook.Show([]result.Row{{Model: "vit", Method: "tome", GMACs: 1, AccuracyTop1: 0.9}})`)
+		fmt.Sprintf(`%%%%
+notebook.Show([]result.Row{{Model: "vit", Method: "tome", GMACs: %d, AccuracyTop1: 0.9}})`, gmacs))
 }
 
-// publishVerb publishes a notebook; its page and the data of its figures are there before it is.
+// publishVerb publishes a notebook, then another one in its place: page and data are those of the notebook.
 func publishVerb() verb {
+	gmacs := 1
 	out := func(dir string) string { return filepath.Join(dir, "out") }
 	whole := func(dir string) error {
 		page, err := os.ReadFile(filepath.Join(out(dir), "study.html"))
@@ -141,13 +142,16 @@ func publishVerb() verb {
 		if !ok || len(page) == 0 || len(record.Figures) != 1 {
 			return errors.New("the notebook is there without its record or its page")
 		}
+		if misfits, _ := provenance.Misfits(published, out(dir)); len(misfits) > 0 {
+			return fmt.Errorf("%s %s", misfits[0].Name, misfits[0].Why)
+		}
 		_, err = result.ReadFile(filepath.Join(out(dir), filepath.FromSlash(record.Figures[0])))
 		return err
 	}
 	return verb{
 		name:    "publish",
 		share:   1,
-		prepare: study,
+		prepare: func(dir string) error { return study(dir, gmacs) },
 		arguments: func(dir string) []string {
 			return []string{"publish", filepath.Join(dir, "study.ipynb"), "-o", out(dir)}
 		},
@@ -157,9 +161,16 @@ func publishVerb() verb {
 			if left := entries(out(dir)); len(left) != 3 {
 				return fmt.Errorf("published: %q, want page, notebook and data", left)
 			}
+			rows, err := result.ReadFile(filepath.Join(out(dir), "study-data", "cell-02.jsonl"))
+			if err != nil || len(rows) != 1 || rows[0].GMACs != float64(gmacs) {
+				return fmt.Errorf("the rows are %+v, want %d GMACs (%v)", rows, gmacs, err)
+			}
 			return whole(dir)
 		},
-		reset: func(dir string) error { return os.RemoveAll(out(dir)) },
+		reset: func(dir string) error {
+			gmacs++
+			return study(dir, gmacs)
+		},
 	}
 }
 
@@ -183,7 +194,7 @@ func verifyVerb() verb {
 	return verb{
 		name:    "verify",
 		share:   1,
-		prepare: study,
+		prepare: func(dir string) error { return study(dir, 1) },
 		first: func(dir string) []string {
 			return []string{"publish", filepath.Join(dir, "study.ipynb"), "-o", filepath.Dir(published(dir))}
 		},

@@ -34,7 +34,7 @@ type Entry struct {
 }
 
 // Read reads the published notebooks of a folder, in the order of their names. A folder that holds none
-// is bad input.
+// is bad input; a notebook whose page or data are not those published with it is an error.
 func Read(dir string) ([]Entry, error) {
 	names, err := fs.Glob(os.DirFS(dir), "*.ipynb")
 	if err != nil {
@@ -47,6 +47,9 @@ func Read(dir string) ([]Entry, error) {
 			return nil, failure.Usage("%w", err)
 		}
 		if record, _, ok := provenance.Get(notebook); ok {
+			if misfits, _ := provenance.Misfits(notebook, dir); len(misfits) > 0 {
+				return nil, failure.Work("%s: %s %s", filepath.Join(dir, name), misfits[0].Name, misfits[0].Why)
+			}
 			entries = append(entries, entry(strings.TrimSuffix(name, ".ipynb"), notebook, record))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"tokenfuse/kernel/internal/failure"
 	"tokenfuse/kernel/internal/nbformat"
 	"tokenfuse/kernel/internal/provenance"
 )
@@ -75,6 +76,41 @@ func TestPage(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestReadMix: a notebook beside a page that is not its own, as a killed publish may leave, is not listed.
+func TestReadMix(t *testing.T) {
+	dir := t.TempDir()
+	path, page := filepath.Join(dir, "a.ipynb"), filepath.Join(dir, "a.html")
+	write(t, path, strings.Replace(study, "TAGS", `[]`, 1), true)
+	n, err := nbformat.Read(path)
+	if err == nil {
+		err = os.WriteFile(page, []byte("<html></html>"), 0o600)
+	}
+	if err == nil {
+		err = provenance.SetFiles(n, dir, []string{"a.html"})
+	}
+	if err == nil {
+		err = nbformat.Write(path, n)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := Read(dir); err != nil || len(entries) != 1 {
+		t.Errorf("%d entries, %v", len(entries), err)
+	}
+	if err := os.WriteFile(page, []byte("<html>another</html>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), "a.ipynb: a.html is not the one published with the notebook") || failure.Code(err) != failure.CodeWork {
+		t.Errorf("another page: %v", err)
+	}
+	if err := os.Remove(page); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(dir); err == nil || !strings.Contains(err.Error(), "a.html is not there") {
+		t.Errorf("no page: %v", err)
 	}
 }
 

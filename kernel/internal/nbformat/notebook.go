@@ -67,6 +67,13 @@ func (c *Cell) Tags() []string {
 // HasTag says whether the cell carries the tag.
 func (c *Cell) HasTag(tag string) bool { return slices.Contains(c.Tags(), tag) }
 
+// Name returns the cell's name, "" where it has none.
+func (c *Cell) Name() string {
+	var name string
+	c.Metadata.Get("name", &name)
+	return name
+}
+
 // Runs says whether executing the notebook executes this cell: code that is not blank and not
 // tagged skip-execution.
 func (c *Cell) Runs() bool {

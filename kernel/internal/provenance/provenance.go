@@ -61,6 +61,8 @@ type Parameter struct {
 type Durations struct {
 	Total float64            `json:"total_seconds"`
 	Cells map[string]float64 `json:"cell_seconds"` // by the cells' ids
+	// Files are the checksums of page and data, which show durations: see SetFiles.
+	Files map[string]string `json:"files,omitempty"`
 }
 
 // The fields of the notebook's metadata.

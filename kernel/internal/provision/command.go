@@ -31,13 +31,25 @@ func command(ctx context.Context, dir string, env []string, program string, args
 		if said == "" {
 			said = strings.TrimSpace(stdout.String())
 		}
-		if said == "" {
-			return "", fmt.Errorf("%s: %w", program, err)
-		}
-		return "", fmt.Errorf("%s: %w: %s", program, err, said[strings.LastIndexByte(said, '\n')+1:])
+		return "", &complaint{program, said, err}
 	}
 	return stdout.String(), nil
 }
+
+// complaint is a program's failure, with all that it said of it.
+type complaint struct {
+	program, said string
+	err           error
+}
+
+func (c *complaint) Error() string {
+	if c.said == "" {
+		return fmt.Sprintf("%s: %v", c.program, c.err)
+	}
+	return fmt.Sprintf("%s: %v: %s", c.program, c.err, c.said[strings.LastIndexByte(c.said, '\n')+1:])
+}
+
+func (c *complaint) Unwrap() error { return c.err }
 
 // work runs a program of an installation, as command does. It ends with this process even where that
 // is killed, and its temporary files go with it.

@@ -3,18 +3,24 @@ package provision
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"tokenfuse/kernel/internal/failure"
 )
 
-// requirements pins every Python package of the environment; environment.yml repeats it for conda.
+// requirements locks every Python package of the environment, with the checksums of its files, which pip
+// compares; environment.yml takes it for conda. It is made of requirements.in, which says how.
 //
 //go:embed requirements.txt
 var requirements string
+
+// forged finds in what pip says the package of which it was given another file than those locked.
+var forged = regexp.MustCompile(`(?m)^ +(\S+) from .*\n +Expected sha256`)
 
 // pageConfig keeps JupyterLab from asking each newcomer whether it may fetch news.
 const pageConfig = `{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}
@@ -52,7 +58,7 @@ func (m *Machine) jupyterPart() part {
 func pinned(name string) string {
 	for line := range strings.Lines(requirements) {
 		if version, ok := strings.CutPrefix(line, name+"=="); ok {
-			return strings.TrimSpace(version)
+			return strings.Fields(version)[0]
 		}
 	}
 	return ""
@@ -118,9 +124,16 @@ func (m *Machine) installJupyter(ctx context.Context, report *progress) (err err
 	if err := os.WriteFile(list, []byte(requirements), 0o644); err != nil {
 		return err
 	}
-	report.At("downloading and installing %d packages", strings.Count(requirements, "=="))
-	if _, err := m.work(ctx, "", os.Environ(), m.JupyterProgram("python"), "-m", "pip", "install",
-		"--quiet", "--no-input", "--disable-pip-version-check", "--requirement", list); err != nil {
+	report.At("downloading and installing JupyterLab and what it depends on")
+	// Only wheels: to build a package would run what of its build is not locked.
+	_, err = m.work(ctx, "", os.Environ(), m.JupyterProgram("python"), "-m", "pip", "install", "--quiet", "--no-input",
+		"--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "--requirement", list)
+	if said := (*complaint)(nil); errors.As(err, &said) {
+		if found := forged.FindStringSubmatch(said.said); found != nil {
+			return failure.Work("no JupyterLab: %s came with a checksum that kernel/internal/provision/requirements.txt does not have: see where pip takes it from, with pip config list", found[1])
+		}
+	}
+	if err != nil {
 		return failure.Missing(SetupCommand+" again once the network is there", "no JupyterLab: %w", err)
 	}
 	config := filepath.Join(dir, "etc", "jupyter", "labconfig")

@@ -1,7 +1,12 @@
 package provision
 
 import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -130,38 +135,120 @@ func TestEnvironment(t *testing.T) {
 		t.Error("conda: no C compiler")
 	}
 
-	constrained := false
-	listed := map[string]string{}
-	for _, entry := range pip {
-		if file, ok := strings.CutPrefix(entry, "--constraint "); ok {
-			constrained = true
-			constraints, err := os.ReadFile(filepath.Join(checkout, file))
-			if err != nil || string(constraints) != requirements {
-				t.Errorf("pip: %q is not what setup installs (%v)", file, err)
-			}
-			continue
-		}
-		name, version, ok := strings.Cut(entry, "==")
-		if !ok || version != pinned(name) {
-			t.Errorf("pip: %q, and setup installs %q", entry, name+"=="+pinned(name))
-		}
-		listed[name] = version
+	// pip reads the paths in its list from the folder of environment.yml.
+	if len(pip) != 1 {
+		t.Fatalf("pip: %q, want the list that setup installs", pip)
 	}
-	if !constrained {
-		t.Error("pip: the packages that others depend on are not pinned")
-	}
-	for _, name := range []string{"jupyterlab", "nbclient", "nbconvert"} {
-		if listed[name] == "" {
-			t.Errorf("pip: no %q", name)
-		}
+	file, _ := strings.CutPrefix(pip[0], "--requirement ")
+	if listed, err := os.ReadFile(filepath.Join(checkout, file)); err != nil || string(listed) != requirements {
+		t.Errorf("pip: %q is not what setup installs (%v)", pip[0], err)
 	}
 }
 
-func TestRequirementsPinned(t *testing.T) {
-	pin := regexp.MustCompile(`^[A-Za-z0-9_.-]+==[0-9][0-9A-Za-z.]*( ; .+)?$`)
+// TestRequirementsLocked: all that is asked for, and all that the lock says it depends on, is there in one
+// version with checksums; pip refuses a package that another needs and the lock does not have.
+func TestRequirementsLocked(t *testing.T) {
+	asked, err := os.ReadFile("requirements.in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pin := regexp.MustCompile(`^([a-z0-9-]+)==[0-9][0-9A-Za-z.]*( ; [^\\]+)? \\$`)
+	hash := regexp.MustCompile(`^    --hash=sha256:[0-9a-f]{64}( \\)?$`)
+	hashes := map[string]int{} // of each package
+	last := ""
 	for line := range strings.Lines(requirements) {
-		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "#") && !pin.MatchString(line) {
-			t.Errorf("%q is not pinned", line)
+		line = strings.TrimSuffix(line, "\n")
+		if found := pin.FindStringSubmatch(line); found != nil {
+			last = found[1]
+			hashes[last] += 0
+		} else if hash.MatchString(line) {
+			hashes[last]++
+		} else if !strings.HasPrefix(strings.TrimSpace(line), "#") && line != "" && line != "--only-binary :all:" {
+			t.Errorf("%q is neither a version nor a checksum", line)
 		}
+	}
+	for name, n := range hashes {
+		if n == 0 {
+			t.Errorf("%s has no checksum", name)
+		}
+	}
+	n := 0
+	for line := range strings.Lines(string(asked)) {
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		n++
+		name, version, _ := strings.Cut(line, "==")
+		if pinned(name) != version || hashes[name] == 0 {
+			t.Errorf("%q is asked for, %q is locked: make the lock anew, as requirements.in says", line, name+"=="+pinned(name))
+		}
+	}
+	if n < 5 || len(hashes) < 90 {
+		t.Errorf("%d packages asked for, %d locked: the test read little", n, len(hashes))
+	}
+}
+
+// wheel writes a package that says it is jupyterlab 1.0, and returns its checksum.
+func wheel(t *testing.T, dir, code string) string {
+	t.Helper()
+	var content bytes.Buffer
+	archive := zip.NewWriter(&content)
+	for _, file := range [][2]string{
+		{"jupyterlab.py", code},
+		{"jupyterlab-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: jupyterlab\nVersion: 1.0\n"},
+		{"jupyterlab-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"},
+		{"jupyterlab-1.0.dist-info/entry_points.txt", "[console_scripts]\njupyter-lab = jupyterlab:main\n"},
+		{"jupyterlab-1.0.dist-info/RECORD", ""},
+	} {
+		w, err := archive.Create(file[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(file[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "jupyterlab-1.0-py3-none-any.whl"), content.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(content.Bytes()))
+}
+
+// TestForgedPackage: the real pip refuses a package that was exchanged, or that the lock has no checksum of.
+func TestForgedPackage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes Python environments")
+	}
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip(err)
+	}
+	packages := t.TempDir()
+	t.Setenv("PIP_NO_INDEX", "1")
+	t.Setenv("PIP_FIND_LINKS", packages)
+	locked := requirements
+	t.Cleanup(func() { requirements = locked })
+	sum := wheel(t, packages, "def main(): pass\n")
+	for _, test := range []struct{ name, lock, want string }{
+		{"without a checksum", "jupyterlab==1.0\n", "--hash=sha256:" + sum},
+		{"exchanged", "jupyterlab==1.0 --hash=sha256:" + strings.Repeat("0", 64) + "\n",
+			"no JupyterLab: jupyterlab==1.0 came with a checksum that kernel/internal/provision/requirements.txt does not have"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			machine := testMachine(t, nil)
+			machine.LookPath = func(string) (string, error) { return python, nil }
+			requirements = test.lock
+			err := machine.jupyterPart().install(t.Context(), new(progress))
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %v, want one line with %q", err, test.want)
+			}
+			if left := files(t, machine.Home); len(left) > 0 {
+				t.Errorf("left behind: %q", left)
+			}
+		})
 	}
 }

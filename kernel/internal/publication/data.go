@@ -38,7 +38,7 @@ func writeData(n *nbformat.Notebook, dir, folder string) ([]string, error) {
 			if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
 				return nil, err
 			}
-			if err := os.WriteFile(filepath.Join(dir, folder, name), []byte(rows), 0o644); err != nil {
+			if err := whole.WriteFile(filepath.Join(dir, folder, name), []byte(rows), 0o644); err != nil {
 				return nil, err
 			}
 			names = append(names, folder+"/"+name)

@@ -21,7 +21,7 @@ func FuzzReadPublished(f *testing.F) {
 		`{"format":1,"notebook":"notebooks/study.ipynb","commit":"c0ffee","clean":true,"modules":{"a":"v1"},"backends":["XLA CPU"],"plugin":{"name":"p","sha256":"0123456789abcdef"},"cores":1,"inputs":[{"kind":"dataset","name":"z","sha256":"01"},{"kind":"dataset","name":"z"}],"parameters":[{"name":"r","value":"8","given":true}],"seeds":["r=1"],"figures":["study-data/cell-01.jsonl","../../etc/passwd","/dev/zero",""],"cells":{"one":{"source":"x"},"gone":{}}}`,
 		`{"format":1}`, `{"format":1,"plugin":null,"cells":null,"commit":"-h"}`, `{"format":2}`, `{"format":"1"}`, `null`, `[]`,
 	} {
-		f.Add([]byte(strings.Replace(executed, `"metadata": {}, "cells"`, `"metadata": {"tokenfuse": {"provenance": `+record+`, "durations": {"cell_seconds": {"one": 1e308}}}}, "cells"`, 1)))
+		f.Add([]byte(strings.Replace(executed, `"metadata": {}, "cells"`, `"metadata": {"tokenfuse": {"provenance": `+record+`, "durations": {"cell_seconds": {"one": 1e308}, "files": {"study.ipynb": "x", "../a": "", "/dev/zero": "", "": "0", ".": ""}}}}, "cells"`, 1)))
 	}
 	f.Add([]byte(strings.Replace(executed, `"id": "title"`, `"id": "`+provenance.CellID+`"`, 1)))
 	f.Fuzz(func(t *testing.T, text []byte) {

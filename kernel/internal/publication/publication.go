@@ -1,6 +1,7 @@
 // Package publication makes the files of a published notebook: Begin checks all that can be known to be
 // wrong beforehand, Execute runs the cells, Finish writes. Until then everything is in a folder beside its
-// place, and then moves there by renames.
+// place, and then moves there by renames, the notebook last: it holds the checksums of the other files, so
+// that what a kill between two renames leaves can be told from a publication.
 package publication
 
 import (
@@ -153,29 +154,46 @@ func (p *Publication) Finish(ctx context.Context, machine *provision.Machine) er
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(p.staged(".html"), html, 0o644); err != nil {
+	if err := whole.WriteFile(p.staged(".html"), html, 0o644); err != nil {
 		return failure.Work("%w", err)
 	}
-	if err := nbformat.Write(p.staged(".ipynb"), executed); err != nil {
+	if err := p.seal(); err != nil {
 		return failure.Work("%w", err)
 	}
 	return p.place()
 }
 
-// place moves everything to its place, the notebook last: it says that the rest is there.
-func (p *Publication) place() error {
-	data := p.dataFolder()
-	if err := os.Rename(data, p.staged("-old")); err != nil && !os.IsNotExist(err) {
-		return failure.Work("%q cannot be replaced: %w", data, reason(err))
+// seal writes the notebook, which holds the checksums of the other files.
+func (p *Publication) seal() error {
+	files := append([]string{p.name + ".html"}, p.Record.Figures...)
+	if err := provenance.SetFiles(p.job.Notebook, p.staging, files); err != nil {
+		return err
+	}
+	return nbformat.Write(p.staged(".ipynb"), p.job.Notebook)
+}
+
+// move is a rename.
+type move struct{ from, to string }
+
+// moves bring everything to its place, and what it replaces out of the way.
+func (p *Publication) moves() []move {
+	var moves []move
+	if _, err := os.Lstat(p.dataFolder()); err == nil {
+		moves = append(moves, move{p.dataFolder(), p.staged("-old")})
 	}
 	if len(p.Record.Figures) > 0 {
-		if err := os.Rename(p.staged("-data"), data); err != nil {
-			return failure.Work("%q cannot be written: %w", data, reason(err))
-		}
+		moves = append(moves, move{p.staged("-data"), p.dataFolder()})
 	}
 	for _, extension := range []string{".html", ".ipynb"} {
-		if err := os.Rename(p.staged(extension), filepath.Join(p.output, p.name+extension)); err != nil {
-			return failure.Work("%q cannot be written: %w", p.name+extension, reason(err))
+		moves = append(moves, move{p.staged(extension), filepath.Join(p.output, p.name+extension)})
+	}
+	return moves
+}
+
+func (p *Publication) place() error {
+	for _, move := range p.moves() {
+		if err := os.Rename(move.from, move.to); err != nil {
+			return failure.Work("%q cannot be moved to its place: %w", filepath.Base(move.to), reason(err))
 		}
 	}
 	return nil

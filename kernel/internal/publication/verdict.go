@@ -224,13 +224,21 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing)
 }
 
-// fileFindings look at what shows the same a second time: the table at the end, the data of figures.
+// fileFindings look at what shows the same a second time: the table at the end, the page, the data of figures.
 func fileFindings(p Published, path string) []Finding {
 	var findings []Finding
 	name := filepath.Base(p.Record.Notebook)
 	table := slices.IndexFunc(p.Notebook.Cells, func(c *nbformat.Cell) bool { return c.ID == provenance.CellID })
 	if table < 0 || p.Notebook.Cells[table].Source != provenance.Table(p.Record, p.Took, name) {
 		findings = append(findings, Finding{"table of provenance", Changed, "it does not say what the metadata say"})
+	}
+	known := map[string]bool{}
+	// A notebook may travel without its files, but not with some of them.
+	if misfits, any := provenance.Misfits(p.Notebook, filepath.Dir(path)); any {
+		for _, m := range misfits {
+			known[m.Name] = true
+			findings = append(findings, Finding{"file " + m.Name, Changed, m.Why})
+		}
 	}
 	var rows []string
 	for _, cell := range p.Notebook.Cells {
@@ -246,7 +254,7 @@ func fileFindings(p Published, path string) []Finding {
 			continue
 		}
 		content, err := os.ReadFile(filepath.Join(filepath.Dir(path), filepath.FromSlash(file)))
-		if err == nil && !slices.Contains(rows, string(content)) {
+		if err == nil && !known[file] && !slices.Contains(rows, string(content)) {
 			findings = append(findings, Finding{"data " + file, Changed, "it does not hold the rows in the notebook"})
 		}
 	}

@@ -2,6 +2,7 @@ package publication
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -52,6 +53,12 @@ func study(t *testing.T) (published Published, again Again, path string) {
 	took := provenance.Durations{Total: 3}
 	notebook.Cells = append(notebook.Cells, &nbformat.Cell{ID: provenance.CellID, Kind: nbformat.Markdown, Source: provenance.Table(record, took, "study.ipynb")})
 	if err := provenance.Set(notebook, record, took); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "study.html"), []byte("<html></html>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := provenance.SetFiles(notebook, filepath.Dir(path), append([]string{"study.html"}, record.Figures...)); err != nil {
 		t.Fatal(err)
 	}
 	if err := nbformat.Write(path, notebook); err != nil {
@@ -121,7 +128,28 @@ func TestVerdict(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(filepath.Dir(path), "study-data", "cell-01.jsonl"), []byte(`{"gmacs":2}`), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, "data study-data/cell-01.jsonl changed by hand: it does not hold the rows in the notebook"},
+		}, "file study-data/cell-01.jsonl changed by hand: is not the one published with the notebook (changed since, or publish was killed before it was done): publish again"},
+		{"the page", func(t *testing.T, _ *Published, _ *Again, path string) {
+			if err := os.WriteFile(filepath.Join(filepath.Dir(path), "study.html"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "file study.html changed by hand: is not the one published with the notebook (changed since, or publish was killed before it was done): publish again"},
+		{"no data beside the page", func(t *testing.T, _ *Published, _ *Again, path string) {
+			if err := os.RemoveAll(filepath.Join(filepath.Dir(path), "study-data")); err != nil {
+				t.Fatal(err)
+			}
+		}, "file study-data/cell-01.jsonl changed by hand: is not there: publish again"},
+		{"the notebook alone", func(t *testing.T, _ *Published, _ *Again, path string) {
+			dir := filepath.Dir(path)
+			if err := errors.Join(os.RemoveAll(filepath.Join(dir, "study-data")), os.Remove(filepath.Join(dir, "study.html"))); err != nil {
+				t.Fatal(err)
+			}
+		}, ""},
+		{"a path to other files", func(t *testing.T, p *Published, _ *Again, path string) {
+			if err := provenance.SetFiles(p.Notebook, filepath.Dir(path), []string{"study.html", "../" + filepath.Base(filepath.Dir(path)) + "/study.html"}); err != nil {
+				t.Fatal(err)
+			}
+		}, "file ../001/study.html changed by hand: is a path out of the folder"},
 		{"a path in the metadata", func(_ *testing.T, p *Published, _ *Again, _ string) {
 			p.Record.Figures = []string{"../../etc/passwd"}
 			cellOf(p.Notebook, provenance.CellID).Source = provenance.Table(p.Record, p.Took, "study.ipynb")

@@ -127,11 +127,11 @@ func (j *Job) runCell(ctx context.Context, opts Options, kernel *jupyter.Kernel,
 	var dead *jupyter.DeadError
 	switch {
 	case errors.As(err, &dead):
-		err = j.cellError(number, lastWords(cell, dead))
+		err = j.cellError(number, cell, lastWords(cell, dead))
 	case err != nil:
-		err = j.cellError(number, err.Error())
+		err = j.cellError(number, cell, err.Error())
 	case reply.Status != "ok" && !cell.HasTag("raises-exception"):
-		err = j.cellError(number, explain(cell, number, reply))
+		err = j.cellError(number, cell, explain(cell, number, reply))
 	}
 	done(err)
 	// A cell that failed is the more important news.
@@ -141,12 +141,16 @@ func (j *Job) runCell(ctx context.Context, opts Options, kernel *jupyter.Kernel,
 	return err
 }
 
-func (j *Job) cellError(number int, text string) error {
+func (j *Job) cellError(number int, cell *nbformat.Cell, text string) error {
+	which := fmt.Sprintf("cell %d", number)
+	if name := cell.Name(); name != "" {
+		which += ", " + name
+	}
 	separator := ": "
 	if len(text) > 0 && text[0] == '(' {
 		separator = " "
 	}
-	return failure.Work("%s: cell %d%s%s", j.Path, number, separator, text)
+	return failure.Work("%s: %s%s%s", j.Path, which, separator, text)
 }
 
 // fail reports what has nothing to do with a cell.
