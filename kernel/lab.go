@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,7 +98,11 @@ func (s labServer) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(notebooks, 0o755); err != nil {
 		return err
 	}
-	config, err := s.pageConfig()
+	config, err := s.configure()
+	if err != nil {
+		return err
+	}
+	extensions, err := s.extend()
 	if err != nil {
 		return err
 	}
@@ -107,7 +112,7 @@ func (s labServer) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return failure.Work("no temporary folder: %w", err)
 	}
 	defer family.Close()
-	cmd := exec.CommandContext(ctx, s.machine.JupyterProgram("jupyter-lab"), s.arguments(notebooks)...)
+	cmd := exec.CommandContext(ctx, s.machine.JupyterProgram("jupyter-lab"), append(s.arguments(notebooks), "--LabApp.extra_labextensions_path="+extensions)...)
 	cmd.Dir = notebooks
 	// The token travels in the environment, since other users can read arguments.
 	cmd.Env = append(family.Environ(os.Environ()), "JUPYTER_TOKEN="+s.token, configPath(config),
@@ -190,18 +195,64 @@ var untracked = []string{
 	"debug_event", "input_request", "input_reply",
 }
 
-// pageConfig writes what JupyterLab's page is told, and returns the folder for JUPYTER_CONFIG_PATH.
-func (s labServer) pageConfig() (string, error) {
-	text, err := json.Marshal(map[string][]string{"untracked_message_types": untracked})
-	if err != nil {
-		return "", err
-	}
+// settings stand in for JupyterLab's defaults, under the user's own. It drops what a kernel completes
+// later than after one second, and gopls takes longer on first sight of a package; GoNB itself waits 8
+// seconds for it. (The panel of documentation beside a completion stays off: GoNB cannot inspect a cell
+// that ends in a dot, and would show its error there. Shift-Tab on a whole name shows documentation.)
+var settings = map[string]map[string]any{
+	"@jupyterlab/completer-extension:manager": {"providerTimeout": 10_000},
+}
+
+// configure writes what JupyterLab's page is told, and returns the folder for JUPYTER_CONFIG_PATH.
+func (s labServer) configure() (string, error) {
 	root := filepath.Join(s.machine.Home, "jupyter-config")
 	dir := filepath.Join(root, "labconfig")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	return root, whole.WriteFile(filepath.Join(dir, "page_config.json"), text, 0o644)
+	for name, content := range map[string]any{
+		"page_config.json":               map[string][]string{"untracked_message_types": untracked},
+		"default_setting_overrides.json": settings,
+	} {
+		text, err := json.Marshal(content)
+		if err != nil {
+			return "", err
+		}
+		if err := whole.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return root, nil
+}
+
+// labExtension gives pictures their alternative texts in JupyterLab, and completes snippets.
+//
+//go:embed labextension
+var labExtension embed.FS
+
+// extend writes JupyterLab's extension with the checkout's snippets, and returns the folder to look for it.
+func (s labServer) extend() (string, error) {
+	root := filepath.Join(s.machine.Home, "jupyter-config", "labextensions")
+	dir := filepath.Join(root, "tokenfuse")
+	if err := os.MkdirAll(filepath.Join(dir, "static"), 0o755); err != nil {
+		return "", err
+	}
+	snippets, err := os.ReadFile(filepath.Join(s.machine.Checkout, ".vscode", "tokenfuse.code-snippets"))
+	if err != nil {
+		return "", err
+	}
+	files := map[string][]byte{"static/snippets.json": snippets}
+	for from, to := range map[string]string{"package.json": "package.json", "entry.js": "static/entry.js"} {
+		if files[to], err = labExtension.ReadFile("labextension/" + from); err != nil {
+			return "", err
+		}
+	}
+	for name, text := range files {
+		if err := whole.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), text, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return root, nil
 }
 
 // configPath puts a folder in front of the Jupyter configuration that the user names.

@@ -32,6 +32,7 @@ type page struct {
 	connected bool
 	addresses []string // of slider, selector and button, as they come
 	shown     string
+	keysStay  bool // JupyterLab leaves the controls the keys that move them
 }
 
 var (
@@ -51,6 +52,7 @@ func (p *page) take(m *jupyter.Message) {
 	if found := address.FindStringSubmatch(content); found != nil {
 		p.addresses = append(p.addresses, found[1])
 	}
+	p.keysStay = p.keysStay || strings.Contains(content, `setAttribute("data-lm-suppress-shortcuts", "true")`)
 	if found := regexp.MustCompile(`r is \d+, tau \d+`).FindString(content); found != "" {
 		p.shown = found
 	}
@@ -101,7 +103,8 @@ func TestExplore(t *testing.T) {
 			}
 		}
 	})
-	reply, err := kernel.Execute(t.Context(), "%%\nos.Unsetenv(\"TOKENFUSE_RUN\")\n"+explored, func(m *jupyter.Message) {
+	// The page of `lab`, whose kernels are of a family of processes too.
+	reply, err := kernel.Execute(t.Context(), "%%\nos.Unsetenv(\"TOKENFUSE_HEADLESS\")\n"+explored, func(m *jupyter.Message) {
 		recorder.Take(m)
 		p.take(m)
 	})
@@ -110,6 +113,9 @@ func TestExplore(t *testing.T) {
 	acting.Wait()
 	if err != nil || reply.Status != "ok" {
 		t.Fatalf("%v, %s", err, reply.ErrorValue)
+	}
+	if !p.keysStay {
+		t.Error("the controls cannot be moved by keys in JupyterLab")
 	}
 	var kept []string
 	for _, output := range cell.Outputs {

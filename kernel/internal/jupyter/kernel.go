@@ -44,6 +44,10 @@ type Info struct {
 // startTimeout is how long a kernel may take to answer its first request.
 const startTimeout = time.Minute
 
+// headless tells cells that no page shows them, so that package explore does not wait for one. (That a
+// kernel is of a family of processes says nothing of it: those of `lab` are too.)
+const headless = "TOKENFUSE_HEADLESS=1"
+
 // errNotReady is the reason why Start gives up on a kernel that stays silent.
 var errNotReady = fmt.Errorf("the kernel did not answer within %v", startTimeout)
 
@@ -91,7 +95,7 @@ func start(ctx context.Context, spec Spec, opts Options) (_ *Kernel, err error) 
 	for i, argument := range spec.Argv {
 		argv[i] = strings.ReplaceAll(argument, "{connection_file}", file)
 	}
-	env := family.Environ(spec.Environ(os.Environ()))
+	env := append(family.Environ(spec.Environ(os.Environ())), headless)
 	if k.process, err = startProcess(argv, env, opts.Dir, family, opts.Stderr); err != nil {
 		return nil, fmt.Errorf("jupyter: kernel %q does not start: %w", argv[0], err)
 	}

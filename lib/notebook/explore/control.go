@@ -58,8 +58,11 @@ func (c Control) at(position int) any {
 func (c Control) show(element string, moved func(position int)) {
 	id := "explore_" + gonbui.UniqueId()
 	value := id + "_value"
-	dom.Append(element, fmt.Sprintf(`<label for="%s" style="margin: 0 0.5em 0 1em">%s <output id="%s">%v</output></label>`,
-		id, html.EscapeString(c.name), value, html.EscapeString(fmt.Sprint(c.at(c.initial)))))
+	label := html.EscapeString(c.name)
+	if c.options == nil { // a selector shows its value itself
+		label += fmt.Sprintf(` <output id="%s">%d</output>`, value, c.initial)
+	}
+	dom.Append(element, fmt.Sprintf(`<label for="%s" style="margin: 0 0.5em 0 1em">%s</label>`, id, label))
 	var positions *comms.AddressChan[int]
 	if c.options == nil {
 		positions = widgets.Slider(c.from, c.to, c.initial).WithHtmlId(id).AppendTo(element).Done().Listen().LatestOnly()
@@ -72,7 +75,9 @@ func (c Control) show(element string, moved func(position int)) {
 	}
 	go func() {
 		for position := range positions.C {
-			dom.SetInnerText(value, fmt.Sprint(c.at(position)))
+			if c.options == nil {
+				dom.SetInnerText(value, fmt.Sprint(c.at(position)))
+			}
 			moved(position)
 		}
 	}()

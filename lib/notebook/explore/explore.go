@@ -77,8 +77,8 @@ func validate(controls []Control) error {
 	return nil
 }
 
-// hasPage says whether there may be a page that shows the cell: `go run ./kernel run` has none.
-func hasPage() bool { return os.Getenv("TOKENFUSE_RUN") == "" }
+// hasPage says whether there may be a page that shows the cell: `go run ./kernel run` has none, and says so.
+func hasPage() bool { return os.Getenv("TOKENFUSE_HEADLESS") == "" }
 
 // at names the values at the positions.
 func at(controls []Control, positions []int) At {
@@ -100,16 +100,23 @@ type desk struct {
 	positions []int
 }
 
+// keysStay keeps JupyterLab from taking the keys that move a control for its own: arrows would go from cell
+// to cell. It looks at the element that has the focus before those around it.
+const keysStay = `document.querySelectorAll("#%s > *").forEach(control => control.setAttribute("data-lm-suppress-shortcuts", "true"))`
+
 // newDesk puts the controls on the page. It is false where none answers.
 func newDesk(controls []Control, positions []int) (*desk, bool) {
 	d := &desk{controls: controls, positions: positions, moved: make(chan struct{}, 1), done: make(chan struct{})}
 	shown := make(chan struct{})
 	go func() {
 		d.element = dom.CreateTransientDiv()
+		row := "explore_" + gonbui.UniqueId()
+		dom.Append(d.element, fmt.Sprintf(`<div id="%s" role="group" aria-label="controls of the figure"></div>`, row))
 		for i, c := range controls {
-			c.show(d.element, func(position int) { d.move(i, position) })
+			c.show(row, func(position int) { d.move(i, position) })
 		}
-		button := widgets.Button("Done").AppendTo(d.element).Done().Listen()
+		button := widgets.Button("Done").AppendTo(row).Done().Listen()
+		dom.TransientJavascript(fmt.Sprintf(keysStay, row))
 		go func() {
 			<-button.C
 			close(d.done)
