@@ -182,6 +182,9 @@ func TestSummaryModels(t *testing.T) {
 			}
 		}
 	}
+	if table := summarise(t, "", rows...).Markdown(); !strings.Contains(table, "| tuned | mctf | 1.00 |") {
+		t.Errorf("the model's name is to stand in a column of its own:\n%s", table)
+	}
 }
 
 // TestSummaryOfForeground: by hand, of two seeds and of one; what was not measured has no column.

@@ -25,7 +25,7 @@ func (s Summary) Table() (header []string, rows [][]string) {
 	columns := []column{
 		{"model", func(l Line) string { return l.Rows[0].Model }, func() bool { return s.several(func(r result.Row) string { return r.Model }) }},
 		{"data", data, func() bool { return s.several(func(r result.Row) string { return r.Dataset + r.Split }) }},
-		{"method", func(l Line) string { return l.Name }, nil},
+		{"method", func(l Line) string { return strings.TrimPrefix(l.Name, l.Rows[0].Model+" ") }, nil},
 		{"target", func(l Line) string { return l.Rows[0].Target }, nil},
 		{"setting", func(l Line) string { return l.Rows[0].Setting() }, nil},
 		{"GMACs", func(l Line) string { return s.gmacs(l.GMACs) }, nil},
