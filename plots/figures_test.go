@@ -378,3 +378,12 @@ func TestTicksUpTo(t *testing.T) {
 		}
 	}
 }
+
+// TestAspectRange: shares that are all 100% stay one line, on an axis of ten points.
+func TestAspectRange(t *testing.T) {
+	lines := linesOf([]result.Row{row("mctf", `{"r":1}`, 0.03, 0.9), row("mctf", `{"r":2}`, 0.02, 0.9)})
+	panel := aspectPanel("kept", "%", lines, aspect{least: 10, most: 100, of: func(result.Row) (float64, float64) { return 100, 0 }})
+	if y := panel.Plot.Y; y.Max-y.Min != 10 || y.Min != 95 {
+		t.Errorf("from %g to %g", y.Min, y.Max)
+	}
+}

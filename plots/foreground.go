@@ -36,15 +36,15 @@ func Foreground(rows []result.Row) (*Figure, error) {
 	}
 	lines := linesOf(known)
 	kept := aspectPanel("Kept (dashed: of all patches)", "Share (%)", lines,
-		aspect{most: 100, of: func(r result.Row) (float64, float64) { return 100 * r.ForegroundKept, 100 * r.ForegroundKeptError }},
-		aspect{most: 100, dashed: true, of: func(r result.Row) (float64, float64) { return 100 * r.PatchesKept, 100 * r.PatchesKeptError }})
+		aspect{least: 10, most: 100, of: func(r result.Row) (float64, float64) { return 100 * r.ForegroundKept, 100 * r.ForegroundKeptError }},
+		aspect{least: 10, most: 100, dashed: true, of: func(r result.Row) (float64, float64) { return 100 * r.PatchesKept, 100 * r.PatchesKeptError }})
 	purity := aspectPanel("Purity of all tokens", "Patches of the majority (%)", lines,
-		aspect{most: 100, of: func(r result.Row) (float64, float64) { return 100 * r.GroupPurity, 100 * r.GroupPurityError }})
+		aspect{least: 10, most: 100, of: func(r result.Row) (float64, float64) { return 100 * r.GroupPurity, 100 * r.GroupPurityError }})
 	own := aspectPanel("Purity of foreground tokens", "Foreground in them (%)", lines,
-		aspect{most: 100, of: func(r result.Row) (float64, float64) { return 100 * r.ForegroundPurity, 100 * r.ForegroundPurityError }})
+		aspect{least: 10, most: 100, of: func(r result.Row) (float64, float64) { return 100 * r.ForegroundPurity, 100 * r.ForegroundPurityError }})
 	sizes := aspectPanel("Size of tokens (dashed: background)", "Patches", lines,
-		aspect{most: math.Inf(1), of: func(r result.Row) (float64, float64) { return r.ForegroundSize, r.ForegroundSizeError }},
-		aspect{most: math.Inf(1), dashed: true, of: func(r result.Row) (float64, float64) { return r.BackgroundSize, r.BackgroundSizeError }})
+		aspect{least: 0.5, most: math.Inf(1), of: func(r result.Row) (float64, float64) { return r.ForegroundSize, r.ForegroundSizeError }},
+		aspect{least: 0.5, most: math.Inf(1), dashed: true, of: func(r result.Row) (float64, float64) { return r.BackgroundSize, r.BackgroundSizeError }})
 	figure := Stack(Strip(kept, purity), Strip(own, sizes))
 	figure.addLegend(foregroundLegend(lines)...)
 	figure.Alt = describeForeground(lines)
@@ -54,6 +54,7 @@ func Foreground(rows []result.Row) (*Figure, error) {
 // aspect is a number of a row with its standard error.
 type aspect struct {
 	of     func(result.Row) (mean, standardError float64)
+	least  float64 // range that its axis has
 	most   float64 // that it can be
 	dashed bool
 }
@@ -85,7 +86,7 @@ func aspectPanel(title, label string, lines []line, aspects ...aspect) *Figure {
 		}
 	}
 	padAxis(&p.X, 0.1*p.X.Max)
-	padAxis(&p.Y, 0.5)
+	padAxis(&p.Y, aspects[0].least)
 	p.Y.Tick.Marker = ticksUpTo(aspects[0].most)
 	return figure
 }
