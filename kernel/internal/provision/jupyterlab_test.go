@@ -225,7 +225,7 @@ func TestForgedPackage(t *testing.T) {
 	}
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("no Python to make JupyterLab's environment of, which setup then leaves out too: %v", err)
 	}
 	packages := t.TempDir()
 	t.Setenv("PIP_NO_INDEX", "1")
