@@ -29,7 +29,8 @@ func newTestCommand() *cobra.Command {
 		Short: "Run every test of the project, the notebooks included",
 		Long: `Sets up what is missing, then runs go vet, staticcheck, go test and each benchmark once on all packages,
 tests of use by many goroutines under the race detector, each fuzz test on some hundred inputs, and executes
-every notebook of notebooks/, with the Go solutions of its exercises, into a temporary folder. Each of them runs whatever became of the others.
+every notebook of notebooks/, with the Go solutions of its exercises, into a temporary folder. Each of
+them runs whatever became of the others.
 
 With --short, tests leave out what takes long, nothing is fuzzed or watched for races, and a notebook runs
 with the parameters that its metadata give under tokenfuse.short_parameters, as {"name": value}.`,

@@ -33,8 +33,8 @@ other numbers may differ by --tolerance, relative to the larger one, and picture
 In cells tagged timing numbers are times, and not compared. The published file is left alone.
 
 The table on standard output names what is equal, what differs and by how much, and what was changed
-by hand since, page and data beside the notebook too. Commit, Go, GoNB, backend and machine may be others: the table says so ("other"), and it
-is no difference. Exit code 1 where something differs.`,
+by hand since, page and data beside the notebook too. Commit, Go, GoNB, backend and machine may be
+others: the table says so ("other"), and it is no difference. Exit code 1 where something differs.`,
 		Example: `  go run ./kernel verify published/01-quickstart.ipynb
   go run ./kernel verify --tolerance 1e-3 --pixels 0.01 published/01-quickstart.ipynb   # another processor
   git worktree add ../then COMMIT && cd ../then && go run ./kernel verify FILE   # with the very code`,

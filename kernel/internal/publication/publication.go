@@ -190,6 +190,7 @@ func (p *Publication) moves() []move {
 	return moves
 }
 
+// place makes the moves, the notebook's last: it says that the rest is there.
 func (p *Publication) place() error {
 	for _, move := range p.moves() {
 		if err := os.Rename(move.from, move.to); err != nil {
