@@ -211,6 +211,21 @@ func TestSummaryOfForeground(t *testing.T) {
 	}
 }
 
+// TestSummarySpeed: images per second stand in the table where all rows of a line have them, without powers of ten.
+func TestSummarySpeed(t *testing.T) {
+	timed := func(row result.Row, speed float64) result.Row {
+		row.ImagesPerSecond = speed
+		return row
+	}
+	table := summarise(t, "", timed(rowOf(t, "none", "", 0, 2, "1111", nil), 12.345), timed(rowOf(t, "tome", "", 0, 1, "1100", nil), 1249.6),
+		rowOf(t, "mctf", "", 0, 1, "1100", nil)).Markdown()
+	for _, want := range []string{"| base model | 2.00 | 12.3 |", "| tome | 1.00 | 1250 |", "| mctf | 1.00 |  |"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("no %q in\n%s", want, table)
+		}
+	}
+}
+
 // TestSummaryTables: to the letter.
 func TestSummaryTables(t *testing.T) {
 	s := summarise(t, "", rowOf(t, "none", "", 0, 2, "1111", nil), rowOf(t, "my_method", "50%", 0, 1, "1100", nil))

@@ -87,7 +87,11 @@ func speed(l Line) string {
 		}
 		sum += r.ImagesPerSecond
 	}
-	return fmt.Sprintf("%.3g", sum/float64(len(l.Rows)))
+	mean := sum / float64(len(l.Rows))
+	if mean >= 100 {
+		return fmt.Sprintf("%.0f", mean) // four digits are not to become 1.25e+03
+	}
+	return fmt.Sprintf("%.3g", mean)
 }
 
 // several reports whether the rows differ in something.
