@@ -232,8 +232,13 @@ func TestBombs(t *testing.T) {
 	zeros := make([]byte, images*(1+cifarPixels))
 	source := cifar10()
 	archive := tarred("set/test_batch.bin", zeros)
+	holes := sparse("set/test_batch.bin", int64(len(zeros)))
 	idx := gzipped(encodeIDX(zeros[:images*28*28], images, 28, 28))
 	for name, read := range map[string]func() error{
+		"a hole": func() error {
+			_, err := source.unpack(bytes.NewReader(holes), int64(len(holes)), source.files[Test])
+			return err
+		},
 		"CIFAR": func() error {
 			_, err := source.unpack(bytes.NewReader(archive), int64(len(archive)), source.files[Test])
 			return err
@@ -258,6 +263,29 @@ func TestBombs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sparse returns a gzipped archive of a file that is one hole of so many bytes, of which the archive stores none.
+func sparse(name string, size int64) []byte {
+	records := ""
+	for _, record := range []string{"GNU.sparse.major=0", "GNU.sparse.minor=1", "GNU.sparse.numblocks=1",
+		fmt.Sprintf("GNU.sparse.map=%d,0", size), fmt.Sprintf("GNU.sparse.size=%d", size)} {
+		records += fmt.Sprintf("%d %s\n", len(record)+4, record) // with two digits of its length
+	}
+	block := func(name string, kind byte, size int) []byte {
+		header := make([]byte, 512)
+		copy(header, name)
+		copy(header[100:], "0000644\x000000000\x000000000\x00"+fmt.Sprintf("%011o\x00", size)+"00000000000\x00        "+string(kind))
+		copy(header[257:], "ustar\x0000")
+		sum := 0
+		for _, b := range header {
+			sum += int(b)
+		}
+		copy(header[148:], fmt.Sprintf("%06o\x00 ", sum))
+		return header
+	}
+	extended := append([]byte(records), make([]byte, 512-len(records))...)
+	return gzipped(slices.Concat(block("pax", tar.TypeXHeader, len(records)), extended, block(name, tar.TypeReg, 0), make([]byte, 1024)))
 }
 
 func FuzzReadCIFAR(f *testing.F) {
@@ -294,6 +322,7 @@ func FuzzUnpackCIFAR(f *testing.F) {
 	f.Add(tarred("data_batch_1.bin", cifarFileOf(1, 1, 10)))
 	f.Add(tarred("test_batch.bin", cifarFileOf(1, 1, 10)))
 	f.Add(linked("test_batch.bin"))
+	f.Add(sparse("test_batch.bin", 2*(1+cifarPixels)))
 	f.Add(gzipped([]byte("no tar")))
 	source := cifar10()
 	f.Fuzz(func(t *testing.T, archive []byte) {

@@ -197,6 +197,9 @@ func (s cifarSource) unpack(archive io.Reader, size int64, files []cifarFile) ([
 			if entry.Typeflag != tar.TypeReg || path.Base(entry.Name) != file.name || all[i] != nil {
 				continue
 			}
+			if entry.Size > most { // of holes, which take no place in the archive
+				return nil, fmt.Errorf("%q: it unpacks to %d bytes, more than %d", entry.Name, entry.Size, most)
+			}
 			if all[i], err = readCIFAR(entries, s.labelBytes, len(s.classes)); err != nil {
 				return nil, fmt.Errorf("%q: %w", entry.Name, err)
 			}
