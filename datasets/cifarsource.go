@@ -135,7 +135,7 @@ func (s cifarSource) fetch(look search) ([]string, error) {
 func (s cifarSource) readFiles(paths []string) ([]*cifarRecords, error) {
 	all := make([]*cifarRecords, len(paths))
 	for i, path := range paths {
-		file, err := os.Open(path)
+		file, _, err := openFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("datasets: %w", err)
 		}
@@ -150,16 +150,12 @@ func (s cifarSource) readFiles(paths []string) ([]*cifarRecords, error) {
 
 // readArchive reads the files out of the archive, in whatever order it has them.
 func (s cifarSource) readArchive(archive string, files []cifarFile) ([]*cifarRecords, error) {
-	file, err := os.Open(archive)
+	file, size, err := openFile(archive)
 	if err != nil {
 		return nil, fmt.Errorf("datasets: %w", err)
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("datasets: %w", err)
-	}
-	all, err := s.unpack(file, info.Size(), files)
+	all, err := s.unpack(file, size, files)
 	if err != nil {
 		return nil, fmt.Errorf("datasets: %q is damaged: %w", archive, err)
 	}

@@ -10,7 +10,6 @@ import (
 	_ "image/png"
 	"io"
 	"io/fs"
-	"os"
 
 	_ "golang.org/x/image/webp"
 )
@@ -30,7 +29,7 @@ const (
 // 200 scans, or a picture of more than 100 megapixels or 65535 pixels on a side is an error that names the
 // file and the cause.
 func DecodeImage(path string) (image.Image, error) {
-	file, err := os.Open(path)
+	file, _, err := openFile(path)
 	if err != nil {
 		return nil, imageError(path, err)
 	}

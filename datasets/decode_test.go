@@ -126,7 +126,7 @@ func TestDecodeImageErrors(t *testing.T) {
 		}
 	})
 	t.Run("folder", func(t *testing.T) {
-		if _, err := DecodeImage(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is a directory") {
+		if _, err := DecodeImage(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is not a file") {
 			t.Errorf("error is %v", err)
 		}
 	})

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 )
 
 // An IDX file, the format of MNIST, is: two zero bytes, the type (8: unsigned bytes), the number of
@@ -32,19 +31,12 @@ type idx struct {
 
 // readIDX reads the IDX file at path, gzipped or not, of the given number of dimensions.
 func readIDX(path string, rank int) (*idx, error) {
-	file, err := os.Open(path)
+	file, size, err := openFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("datasets: %w", err)
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("datasets: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("datasets: %q is not a file", path)
-	}
-	content, err := decodeIDX(file, info.Size(), rank)
+	content, err := decodeIDX(file, size, rank)
 	if err != nil {
 		return nil, fmt.Errorf("datasets: %q is damaged: %w", path, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,4 +110,18 @@ func (look search) find(s sought) (place, error) {
 		cure = "run " + s.cure + ", or " + cure
 	}
 	return place{}, fmt.Errorf("datasets: %s %s %w: %s: %s", s.name, s.split, ErrNotFound, strings.Join(tried, "; "), cure)
+}
+
+// openFile opens a file, and returns its size. What is none is refused: a device has no end, and a pipe is waited
+// for until somebody writes to it.
+func openFile(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, &fs.PathError{Op: "open", Path: path, Err: errors.New("is not a file")}
+	}
+	file, err := os.Open(path)
+	return file, info.Size(), err
 }

@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -40,6 +41,10 @@ type File struct {
 // refused by its name. It takes memory for the file, its tensors and little more, whatever the file
 // claims.
 func Read(path string, prefer ...string) (*File, error) {
+	// A device would be read until the memory is full.
+	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeDevice != 0 {
+		return nil, fmt.Errorf("weights: %s is a device, not a file", path)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("weights: %w", err)

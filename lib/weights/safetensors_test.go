@@ -124,6 +124,13 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestDevice: a device, which may have no end, is not read.
+func TestDevice(t *testing.T) {
+	if _, err := weights.Read(os.DevNull); err == nil || !strings.Contains(err.Error(), os.DevNull+" is a device, not a file") {
+		t.Errorf("%v does not say that it is a device", err)
+	}
+}
+
 // TestWriteWholeOrNot: a write that fails leaves nothing, and what was there before.
 func TestWriteWholeOrNot(t *testing.T) {
 	dir := t.TempDir()
