@@ -40,9 +40,11 @@ func Misfits(n *nbformat.Notebook, folder string) (misfits []Misfit, any bool) {
 			misfits = append(misfits, Misfit{name, "is a path out of the folder"})
 			continue
 		}
-		content, err := os.ReadFile(filepath.Join(folder, filepath.FromSlash(name)))
+		content, err := ReadBeside(folder, name)
 		any = any || !errors.Is(err, fs.ErrNotExist)
 		switch {
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			misfits = append(misfits, Misfit{name, "is no file of the folder: publish again"})
 		case err != nil:
 			misfits = append(misfits, Misfit{name, "is not there: publish again"})
 		case digest(content) != d.Files[name]:
@@ -50,4 +52,23 @@ func Misfits(n *nbformat.Notebook, folder string) (misfits []Misfit, any bool) {
 		}
 	}
 	return misfits, any
+}
+
+// ReadBeside reads a file by the name that a published notebook has for it. Somebody else has made both: what a
+// link leads to out of the folder, and what is no file and may have no end, is not read.
+func ReadBeside(folder, name string) ([]byte, error) {
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	name = filepath.FromSlash(name)
+	info, err := root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("is not a file")
+	}
+	return root.ReadFile(name)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -253,7 +252,7 @@ func fileFindings(p Published, path string) []Finding {
 			findings = append(findings, Finding{"data " + file, Changed, "is a path out of the folder"})
 			continue
 		}
-		content, err := os.ReadFile(filepath.Join(filepath.Dir(path), filepath.FromSlash(file)))
+		content, err := provenance.ReadBeside(filepath.Dir(path), file)
 		if err == nil && !known[file] && !slices.Contains(rows, string(content)) {
 			findings = append(findings, Finding{"data " + file, Changed, "it does not hold the rows in the notebook"})
 		}

@@ -134,6 +134,18 @@ func TestVerdict(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "file study.html changed by hand: is not the one published with the notebook (changed since, or publish was killed before it was done): publish again"},
+		{"a link out of the folder", func(t *testing.T, _ *Published, _ *Again, path string) {
+			page, elsewhere := filepath.Join(filepath.Dir(path), "study.html"), filepath.Join(t.TempDir(), "study.html")
+			if err := errors.Join(os.Rename(page, elsewhere), os.Symlink(elsewhere, page)); err != nil {
+				t.Fatal(err)
+			}
+		}, "file study.html changed by hand: is no file of the folder: publish again"},
+		{"a device in its place", func(t *testing.T, _ *Published, _ *Again, path string) {
+			page := filepath.Join(filepath.Dir(path), "study.html")
+			if err := errors.Join(os.Remove(page), os.Symlink("/dev/zero", page)); err != nil {
+				t.Fatal(err)
+			}
+		}, "file study.html changed by hand: is no file of the folder: publish again"},
 		{"no data beside the page", func(t *testing.T, _ *Published, _ *Again, path string) {
 			if err := os.RemoveAll(filepath.Join(filepath.Dir(path), "study-data")); err != nil {
 				t.Fatal(err)
