@@ -70,6 +70,7 @@ type connection struct {
 	shell, control zmq4.Socket
 	iopub          zmq4.Socket
 	messages       chan arrival
+	lost           chan error // why no more messages come by a socket
 	heard          heard
 	closed         context.Context
 	close          context.CancelFunc
@@ -96,19 +97,13 @@ func connect(ctx context.Context, info connectionInfo, s session) (*connection, 
 		control:  zmq4.NewDealer(closed, options...),
 		iopub:    zmq4.NewSub(closed, options...),
 		messages: make(chan arrival, 256),
+		lost:     make(chan error, 3), // one for each socket
 		closed:   closed,
 		close:    cancel,
 	}
 	// Dial knows no deadline, so it is left behind when ctx ends first; close ends it.
 	dialed := make(chan error, 1)
-	go func() {
-		dialed <- errors.Join(
-			c.iopub.SetOption(zmq4.OptionSubscribe, ""),
-			c.iopub.Dial(address(info, info.IOPubPort)),
-			c.shell.Dial(address(info, info.ShellPort)),
-			c.control.Dial(address(info, info.ControlPort)),
-		)
-	}()
+	go func() { dialed <- c.dial(info) }()
 	select {
 	case err := <-dialed:
 		if err != nil {
@@ -125,8 +120,27 @@ func connect(ctx context.Context, info connectionInfo, s session) (*connection, 
 	return c, nil
 }
 
-func address(info connectionInfo, port int) string {
-	return fmt.Sprintf("%s://%s:%d", info.Transport, info.IP, port)
+// dial connects the sockets.
+func (c *connection) dial(info connectionInfo) (err error) {
+	defer func() {
+		if recover() != nil { // zmq4 does not check the lengths within a greeting
+			err = errors.New("jupyter: what listens in the kernel's place is no kernel")
+		}
+	}()
+	if err := c.iopub.SetOption(zmq4.OptionSubscribe, ""); err != nil {
+		return err
+	}
+	if err := c.iopub.Dial(endpoint(boundedTCP, info, info.IOPubPort)); err != nil {
+		return err
+	}
+	if err := c.shell.Dial(endpoint(boundedTCP, info, info.ShellPort)); err != nil {
+		return err
+	}
+	return c.control.Dial(endpoint(boundedTCP, info, info.ControlPort))
+}
+
+func endpoint(transport string, info connectionInfo, port int) string {
+	return fmt.Sprintf("%s://%s:%d", transport, info.IP, port)
 }
 
 // receive passes on the messages of one socket until it ends. Messages with a wrong signature are
@@ -135,6 +149,7 @@ func (c *connection) receive(name string, socket zmq4.Socket) {
 	for {
 		frames, err := socket.Recv()
 		if err != nil {
+			c.lost <- fmt.Errorf("jupyter: the connection to the kernel's %s broke: %w", name, err)
 			return
 		}
 		message, err := c.session.decode(frames.Frames)

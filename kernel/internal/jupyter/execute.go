@@ -109,15 +109,25 @@ func (k *Kernel) follow(stop <-chan struct{}, late <-chan time.Time, c *cell) er
 				return errStopped
 			}
 			return errors.New("jupyter: the kernel replied but never became idle: outputs may be missing")
-		case <-k.process.done:
-			k.drain(c)
-			if c.finished() {
-				return nil
+		case err := <-k.conn.lost:
+			if k.process.wait(time.Second); !k.process.ended() { // an end breaks them too
+				return err
 			}
-			return k.died()
+			return k.ended(c)
+		case <-k.process.done:
+			return k.ended(c)
 		}
 	}
 	return nil
+}
+
+// ended takes what came of the cell before the kernel died.
+func (k *Kernel) ended(c *cell) error {
+	k.drain(c)
+	if c.finished() {
+		return nil
+	}
+	return k.died()
 }
 
 // drain takes what a dead kernel had still sent.

@@ -79,7 +79,7 @@ func runFake(file string) error {
 		interrupted: make(chan struct{}, 1),
 	}
 	for port, socket := range map[int]zmq4.Socket{info.ShellPort: k.shell, info.ControlPort: k.control, info.IOPubPort: k.iopub, info.HeartbeatPort: k.heart} {
-		if err := socket.Listen(address(info, port)); err != nil {
+		if err := socket.Listen(endpoint(info.Transport, info, port)); err != nil {
 			return err
 		}
 	}
