@@ -57,7 +57,8 @@ func ThisPrivate(checkout string) Private {
 	}
 	if account, err := user.Current(); err == nil && account.Username != "" {
 		name := regexp.QuoteMeta(account.Username)
-		forbid(`(?:/home/|/Users/)`+name+`\b|\b`+name+`@\w`, "your user name")
+		// As a folder of any path from the root on, which neither an address on the web nor a mark of HTML is.
+		forbid(`(?:/home/|/Users/)`+name+`\b|(?:^|[^/\w.~<-])(?:/[\w.+-]+)*/`+name+`(?:/|$|[^\w.-])|\b`+name+`@\w`, "your user name")
 	}
 	if host, err := os.Hostname(); err == nil && len(host) > 3 && host != "localhost" {
 		forbid(`(?:^|[^\w.-])`+regexp.QuoteMeta(host)+`(?:[^\w-]|$)`, "the name of this host")

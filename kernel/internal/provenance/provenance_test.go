@@ -3,6 +3,7 @@ package provenance
 import (
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -115,6 +116,10 @@ func TestPrivate(t *testing.T) {
 	t.Setenv("HOME", "/home/somebody")
 	t.Setenv("A_TOKEN", "hunter2hunter2")
 	t.Setenv("SHORT_TOKEN", "1")
+	account, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
 	const notebook = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {"title": "TITLE"}, "cells": [
 		{"id": "c", "cell_type": "code", "metadata": {"execution": {"iopub.status.busy": "2024-01-01"}}, "execution_count": 1, "source": "SOURCE", "outputs": [
 			{"output_type": "stream", "name": "stdout", "text": "TEXT"},
@@ -133,6 +138,10 @@ func TestPrivate(t *testing.T) {
 		{name: "the home folder in code", source: "/home/somebody/data", text: "", err: "code cell 1 holds your home folder"},
 		{name: "the home folder in the words for a picture", source: "x", alt: "/home/somebody/a.png", err: "code cell 1 holds your home folder"},
 		{name: "the home folder in the metadata", source: "x", title: "/home/somebody/a", err: "the notebook's metadata hold your home folder"},
+		{name: "the user's folder elsewhere", source: "x", text: "read /data/" + account.Username + "/x", err: "code cell 1 holds your user name"},
+		{name: "the user's folder, alone", source: "x", text: "/scratch/" + account.Username, err: "code cell 1 holds your user name"},
+		{name: "an address that holds the user's name", source: "x", text: "https://" + account.Username + ".org/" + account.Username + "/x, lib/" + account.Username + "/y </" + account.Username + ">",
+			want: "https://" + account.Username + ".org/" + account.Username + "/x, lib/" + account.Username + "/y </" + account.Username + ">"},
 		{name: "a secret", source: "x", text: "hunter2hunter2", err: "the environment variable A_TOKEN"},
 		{name: "a word that is a short secret", source: "x", text: "1", want: "1"},
 	} {
