@@ -75,7 +75,9 @@ func tinyDataset(t *testing.T, firstLabel byte) []string {
 func TestPublishVerify(t *testing.T) {
 	provisiontest.GoNB(t)
 	provisiontest.Python(t, "nbconvert", "latex2mathml")
-	env := tinyDataset(t, 1)
+	home := tellingHome(t)
+	// The kernel's description, which holds the home's name, is in a place of its own.
+	env := append(tinyDataset(t, 1), "HOME="+home, "TELLING="+telling, "JUPYTER_DATA_DIR="+t.TempDir())
 	dirs := [2]string{t.TempDir(), t.TempDir()}
 	var published [2]map[string]string
 	for i, dir := range dirs {
@@ -84,7 +86,7 @@ func TestPublishVerify(t *testing.T) {
 		}
 		published[i] = filesOf(t, dir)
 	}
-	checkPublished(t, published[0])
+	checkPublished(t, published[0], home)
 	for name, text := range published[0] {
 		if untimed(text) != untimed(published[1][name]) {
 			t.Errorf("%s is another one when published again", name)
@@ -99,7 +101,7 @@ func TestPublishVerify(t *testing.T) {
 
 	text := published[0]["small-study.ipynb"]
 	must(t, os.WriteFile(path, []byte(strings.Replace(text, "mean label 1.000000", "mean label 1.100000", 1)), 0o600))
-	got = kernel(t, tinyDataset(t, 4), "verify", path)
+	got = kernel(t, append(tinyDataset(t, 4), env[1:]...), "verify", path)
 	if got.code != 1 || strings.Count(got.stderr, "kernel: ") != 1 {
 		t.Errorf("tampered with: exit %d, stderr:\n%s", got.code, got.stderr)
 	}
@@ -108,6 +110,20 @@ func TestPublishVerify(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got.stdout)
 		}
 	}
+}
+
+// telling is what nothing published may hold.
+const telling = "amelie-ondine"
+
+// tellingHome returns a home folder whose name tells whose it is. It leads to that of this machine, where
+// setup has installed what it takes.
+func tellingHome(t *testing.T) string {
+	t.Helper()
+	real, err := os.UserHomeDir()
+	must(t, err)
+	home := filepath.Join(t.TempDir(), telling)
+	must(t, os.Symlink(real, home))
+	return home
 }
 
 // filesOf reads all files below a folder, by their paths in it.
@@ -131,7 +147,7 @@ var times = regexp.MustCompile(`(?s)"durations": \{.*?\}\s*\}|\| duration \| [^|
 // untimed is a published file without its durations and without what the cell tagged timing printed.
 func untimed(text string) string { return times.ReplaceAllString(text, "") }
 
-func checkPublished(t *testing.T, files map[string]string) {
+func checkPublished(t *testing.T, files map[string]string, home string) {
 	t.Helper()
 	for _, name := range []string{"small-study.ipynb", "small-study.html", "small-study-data/cell-03.jsonl", "index.html"} {
 		if files[name] == "" {
@@ -144,9 +160,10 @@ func checkPublished(t *testing.T, files map[string]string) {
 	if lines := strings.Count(files["small-study-data/cell-03.jsonl"], "\n"); lines != 3 {
 		t.Errorf("%d rows, want the 3 of the figure", lines)
 	}
-	for _, want := range []string{`"commit": "`, `"github.com/gomlx/gomlx": "v`, `"fashion-mnist t10k-images-idx3-ubyte"`, `"given": true`} {
+	for _, want := range []string{`"commit": "`, `"github.com/gomlx/gomlx": "v`, `"fashion-mnist t10k-images-idx3-ubyte"`, `"given": true`,
+		`"tokenfuse/kernel/testdata <nil>\n"`, `"~ <nil>\n"`} {
 		if !strings.Contains(files["small-study.ipynb"], want) {
-			t.Errorf("no %s in the metadata", want)
+			t.Errorf("no %s in the notebook", want)
 		}
 	}
 	for _, page := range []string{"small-study.html", "index.html"} {
@@ -155,11 +172,10 @@ func checkPublished(t *testing.T, files map[string]string) {
 		}
 	}
 	host, _ := os.Hostname()
-	home, _ := os.UserHomeDir()
 	account, err := user.Current()
 	must(t, err)
 	for name, text := range files {
-		for what, secret := range map[string]string{"host": host, "home folder": home + "/", "user": "/" + account.Username + "/", "temporary folder": os.TempDir() + "/"} {
+		for what, secret := range map[string]string{"host": host, "home folder": home, "name of the home folder, or variable": telling, "user": "/" + account.Username + "/", "temporary folder": os.TempDir() + "/"} {
 			if len(secret) > 3 && bytes.Contains([]byte(regexp.MustCompile(`[A-Za-z0-9+/]{200,}=*`).ReplaceAllString(text, "")), []byte(secret)) {
 				t.Errorf("%s holds the %s %q", name, what, secret)
 			}
