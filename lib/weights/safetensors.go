@@ -2,6 +2,8 @@ package weights
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,9 +26,13 @@ var stored = map[safetensors.DType]string{
 
 // decodeSafetensors reads the bytes of a safetensors file.
 func decodeSafetensors(data []byte) (*File, error) {
+	if err := cutOff(data); err != nil {
+		return nil, err
+	}
 	parsed, err := safetensors.Deserialize(data)
 	if err != nil {
-		return nil, fmt.Errorf("not a safetensors file: %w", err)
+		// The error may quote all of a header.
+		return nil, fmt.Errorf("not a safetensors file: %.300s", err)
 	}
 	_, header, err := safetensors.ReadMetadata(data)
 	if err != nil {
@@ -48,6 +54,28 @@ func decodeSafetensors(data []byte) (*File, error) {
 		f.Tensors[named.Name] = t
 	}
 	return f, nil
+}
+
+// cutOff tells where a file ends that ends too early, which becomes of a download that broke off. Whatever else is
+// wrong with it, Deserialize finds.
+func cutOff(data []byte) error {
+	var header map[string]struct {
+		Offsets [2]uint64 `json:"data_offsets"`
+	}
+	begin := 8 + binary.LittleEndian.Uint64(data)
+	if json.Unmarshal(data[8:begin], &header) != nil {
+		return nil
+	}
+	last, end := "", uint64(0)
+	for name, tensor := range header {
+		if tensor.Offsets[1] > end {
+			last, end = name, tensor.Offsets[1]
+		}
+	}
+	if have := uint64(len(data)) - begin; end > have {
+		return fmt.Errorf("not a whole safetensors file: tensor \"%s\" ends at byte %d of the data, which end at %d", printable(last), end, have)
+	}
+	return nil
 }
 
 // Write writes tensors of the types that Read returns to a safetensors file, whole or not at all.

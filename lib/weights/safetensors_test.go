@@ -106,6 +106,8 @@ func TestRefusals(t *testing.T) {
 		"a huge header":      {[]byte{255, 255, 255, 255, 255, 255, 255, 127, '{'}, "not a safetensors file"},
 		"a huge tensor":      {file("F32", "[1152921504606846976]", []byte{0, 0, 0, 0}), "not a safetensors file"},
 		"beyond the file":    {file("F32", "[2]", []byte{0, 0, 0, 0}), "not a safetensors file"},
+		"cut off":            {file("F32", "[2]", make([]byte, 8))[:len(file("F32", "[2]", make([]byte, 8)))-6], `not a whole safetensors file: tensor "t" ends at byte 8 of the data, which end at 2`},
+		"a long dtype":       {file(strings.Repeat("F", 1<<16), "[1]", make([]byte, 4)), "FFF"},
 		"an unknown type":    {file("F8_E4M3", "[1]", []byte{0}), ""},
 		"a type we lack":     {file("I16", "[1]", []byte{0, 0}), "type int16 is not supported"},
 		"a size of 2^63":     {file("F32", "[0,9223372036854775808]", nil), "is beyond any tensor"},
@@ -117,7 +119,7 @@ func TestRefusals(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := weights.Read(path)
-			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 500 {
 				t.Errorf("%v does not say %q and the file in one line", err, c.want)
 			}
 		})
