@@ -20,6 +20,17 @@ func FuzzGrid(f *testing.F) {
 		f.Add([]byte(grid), false)
 		f.Add([]byte(grid), true)
 	}
+	paths, err := filepath.Glob("../../notebooks/study/*.json")
+	if err != nil || len(paths) == 0 {
+		f.Fatal("no grids to begin with", err)
+	}
+	for _, path := range paths {
+		grid, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(grid, false)
+	}
 	f.Add([]byte("models: [vit_fmnist_patch4_28]\nmethods:\n- none\n- fusion: mctf\n  vary: {r: [1, 2], tau.size: [.inf]}\ndata: [cluttered-fashion-mnist:canvas=60]\nseeds: [0, 0x1]\n"), true)
 	f.Add([]byte("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d]\n"), true)
 	f.Add([]byte("? [1]\n: 2\n"), true)

@@ -231,6 +231,14 @@ func TestImageGroupsClaims(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
+	for _, path := range []string{"../../notebooks/study/store.jsonl", "../../notebooks/study/speed.jsonl", "../bench/results/deit-tiny.jsonl"} {
+		rows, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		first, _, _ := bytes.Cut(rows, []byte("\n"))
+		f.Add(first)
+	}
 	f.Add([]byte(`{"model":"m","method":"mctf","fusion":{"r":[1,2],"tau":{"size":4e1}},"gmacs":1.5,"accuracy_top1":0.5,"tokens":[3]}`))
 	f.Add([]byte("{\"model\":\"m\",\"method\":\"none\"}\n\n{\"model\":\"<\",\"method\":\"\\u2028\"}\n"))
 	f.Add([]byte(`{"fusion":null}`))

@@ -230,6 +230,17 @@ func TestParseRecipe(t *testing.T) {
 }
 
 func FuzzParseRecipe(f *testing.F) {
+	paths, err := filepath.Glob("recipes/*.json")
+	if err != nil || len(paths) == 0 {
+		f.Fatal("no recipes to begin with", err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Add([]byte(`{"epochs":3,"fusion":{"method":"mctf","r":4}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if r, err := train.ParseRecipe(data); err == nil && r.Validate() != nil {

@@ -1,6 +1,7 @@
 package vit
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -238,6 +239,13 @@ func TestParseConfig(t *testing.T) {
 }
 
 func FuzzParseConfig(f *testing.F) {
+	for _, named := range Models() {
+		data, err := json.Marshal(named.Config)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Add([]byte(`{"image_size":[32,64],"patch_size":8,"channels":3,"dim":48,"depth":4,"heads":3,"mlp_ratio":4,"classes":10,"distilled":true}`))
 	f.Add([]byte(`{"image_size":1048576,"patch_size":1,"dim":1048576,"depth":1048576,"heads":1,"classes":1048576,"mlp_ratio":1e9}`))
 	f.Add([]byte(`{"image_size":64,"patch_size":16,"dim":48,"depth":4,"heads":3,"classes":10,"stem":"t2t_performer","stem_dim":1048576}`))

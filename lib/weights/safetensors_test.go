@@ -156,6 +156,17 @@ func TestWriteWholeOrNot(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
+	paths, err := filepath.Glob("testdata/*.safetensors")
+	if err != nil || len(paths) == 0 {
+		f.Fatal("no files to begin with", err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Add(file("F32", "[1]", []byte{0, 0, 0x80, 0x3f}))
 	f.Add(file("F16", "[2]", []byte{0, 0x3c, 0, 0}))
 	f.Add(file("F32", "[0,9223372036854775807]", nil))

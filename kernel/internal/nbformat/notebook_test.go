@@ -206,6 +206,17 @@ func TestWriteKeepsPermissionsAndLink(t *testing.T) {
 // What was read survives writing, and nothing panics.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(full))
+	paths, err := filepath.Glob("../runner/testdata/*.ipynb")
+	if err != nil || len(paths) == 0 {
+		f.Fatal("no notebooks to begin with", err)
+	}
+	for _, path := range paths {
+		notebook, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(notebook)
+	}
 	f.Add([]byte(`{"nbformat":4,"nbformat_minor":0,"cells":[{"cell_type":"code","source":["var r","=8"],"metadata":{"tags":["parameters"]},"outputs":[{"output_type":"stream","text":"x"}]}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		first, err := Parse(data)
