@@ -200,3 +200,31 @@ func TestBackendsChooseAlike(t *testing.T) {
 		})
 	}
 }
+
+// TestBackendsAgree: whatever the method and the tensors, all backends fuse the same tokens. Shapes are two, since
+// each is compiled.
+func TestBackendsAgree(t *testing.T) {
+	all := backends(t)
+	rapid.Check(t, func(t *rapid.T) {
+		steps, kinds := stepsOf(5, 0.7)
+		s := setting{
+			step:      rapid.SampledFrom(steps).Draw(t, "step"),
+			batch:     2,
+			tokens:    rapid.SampledFrom([]int{20, 21}).Draw(t, "tokens"),
+			protected: 1,
+			dim:       4,
+			heads:     2,
+			seed:      rapid.Uint64().Draw(t, "seed"),
+		}
+		s.kind = kinds[s.step]
+		var sources [][]float32
+		for _, backend := range all {
+			sources = append(sources, tensors.MustCopyFlatData[float32](s.run(t, backend, 0, s.batch).Source))
+		}
+		for _, other := range sources[1:] {
+			if !slices.Equal(sources[0], other) {
+				t.Fatal("the backends fuse different tokens")
+			}
+		}
+	})
+}
