@@ -10,8 +10,10 @@ import (
 	"time"
 )
 
-// stalled is how long a download may go without a single byte.
-const stalled = time.Minute
+// patience is how long a server may send less than trickle bytes; tests have less of it.
+var patience = time.Minute
+
+const trickle = 4 << 10
 
 // watched runs work, a call of go-xla's installer, and reports how far the staging folder has grown,
 // of total bytes where that is known.
@@ -46,8 +48,8 @@ func watched(ctx context.Context, report *progress, staging string, total int64,
 	go func() { done <- work() }()
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
-	var size int64
-	grown := time.Now()
+	var mark int64 // what was there when the server was last found to be in good health
+	healthy := time.Now()
 	for {
 		select {
 		case err := <-done:
@@ -56,9 +58,13 @@ func watched(ctx context.Context, report *progress, staging string, total int64,
 			}
 			return err
 		case <-ticker.C:
-			if now := folderSize(staging); now != size {
-				size, grown = now, time.Now()
-			} else if size < total && time.Since(grown) > stalled {
+			size := folderSize(staging)
+			switch {
+			case total > 0 && size > total:
+				cancel(fmt.Errorf("the server sends more than the %d bytes of the file", total))
+			case size < mark || size >= mark+trickle:
+				mark, healthy = size, time.Now()
+			case size < total && time.Since(healthy) > patience:
 				cancel(fmt.Errorf("the download stands still at %d of %d MB", size>>20, total>>20))
 			}
 			if total > 0 {

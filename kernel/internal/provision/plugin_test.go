@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/go-xla/installer"
 
@@ -105,6 +106,8 @@ func TestCPUPluginFailures(t *testing.T) {
 	notListed := wheel
 	notListed.File = "xla-1-other.whl"
 	serve := func(w http.ResponseWriter, r *http.Request) { w.Write(content) }
+	patience = time.Second
+	t.Cleanup(func() { patience = time.Minute })
 	tests := []struct {
 		name    string
 		wheel   Wheel
@@ -118,6 +121,22 @@ func TestCPUPluginFailures(t *testing.T) {
 			w.Header().Set("Content-Length", "1000000")
 			w.Write(content)
 		}, `unexpected EOF`, failure.CodeMissing},
+		{"endless", wheel, func(w http.ResponseWriter, r *http.Request) {
+			for {
+				if _, err := w.Write(content); err != nil {
+					return
+				}
+			}
+		}, `the server sends more than`, failure.CodeMissing},
+		{"a byte now and then", wheel, func(w http.ResponseWriter, r *http.Request) {
+			for i := range content {
+				if _, err := w.Write(content[i : i+1]); err != nil {
+					return
+				}
+				w.(http.Flusher).Flush()
+				time.Sleep(20 * time.Millisecond)
+			}
+		}, `the download stands still at 0 of 0 MB`, failure.CodeMissing},
 		{"not found", wheel, http.NotFound, `the server answers "404 Not Found"`, failure.CodeMissing},
 		{"not listed", notListed, serve, `"xla-1-other.whl" cannot be had: the Python Package Index does not list it`, failure.CodeMissing},
 		{"no plugin in it", noPlugin, serve, `holds no usable "xla/other.so"`, failure.CodeWork},
