@@ -171,6 +171,10 @@ func (c *Cell) weigh(seed int64) error {
 }
 
 func sumOfFile(path string) ([]byte, error) {
+	// Nobody waits for the end of a device that somebody's grid names.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("ablation: weights: %s is not a file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("ablation: weights: %w", err)

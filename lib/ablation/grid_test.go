@@ -261,6 +261,7 @@ func TestGridRefuses(t *testing.T) {
 		"unknown model":     {`{"models":["m"],"methods":["none"],"data":[` + shapes + `]}`, `unknown model "m"`},
 		"no weights":        {`{"models":["` + model + `"],"methods":["none"],"data":[` + shapes + `]}`, "comes without weights"},
 		"weights not there": {`{"models":[{"model":"` + model + `","weights":"gone"}],"methods":["none"],"data":[` + shapes + `]}`, "gone"},
+		"weights no file":   {`{"models":[{"model":"` + model + `","weights":"` + os.DevNull + `"}],"methods":["none"],"data":[` + shapes + `]}`, "is not a file"},
 		"unknown method":    {`{"models":[{"model":"` + model + `","weights":"untrained"}],"methods":["tomme"],"data":[` + shapes + `]}`, `unknown method "tomme"`},
 		"unknown setting":   {`{"models":[{"model":"` + model + `","weights":"untrained"}],"methods":[{"fusion":"tome","vary":{"q":[1]}}],"data":[` + shapes + `]}`, `unknown field "q"`},
 	} {
