@@ -10,14 +10,23 @@ import (
 
 var goroutinesTest = regexp.MustCompile(`(?m)^func TestGoroutines\(`)
 
-// TestFuzzTargets: the fuzz tests of this project are found, and every package under the race detector has
+// TestFuzzTargets: whatever reads what somebody else wrote has a fuzz test, which is found, and every package under the race detector has
 // its test of goroutines.
 func TestFuzzTargets(t *testing.T) {
 	targets, err := fuzzTargets("..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []fuzzTarget{{"lib/weights", "FuzzPickle"}, {"kernel/internal/jupyter", "FuzzDecode"}, {"datasets", "FuzzDecodeImage"}} {
+	for _, want := range []fuzzTarget{
+		{"lib/weights", "FuzzDecode"}, {"lib/weights", "FuzzCheckpoint"}, {"lib/weights", "FuzzPickle"},
+		{"datasets", "FuzzDecodeIDX"}, {"datasets", "FuzzReadCIFAR"}, {"datasets", "FuzzUnpackCIFAR"},
+		{"datasets", "FuzzDecodeImage"}, {"datasets", "FuzzParseClutter"},
+		{"lib/vit", "FuzzParseConfig"}, {"lib/fusion", "FuzzParse"}, {"lib/fusion", "FuzzParseSingle"},
+		{"lib/train", "FuzzParseRecipe"}, {"lib/ablation", "FuzzGrid"}, {"lib/result", "FuzzRead"},
+		{"lib/internal/diskcache", "FuzzOpen"}, {"lib/notebook/internal/keep", "FuzzDecode"}, {"lib/notebook/internal/keep", "FuzzText"},
+		{"kernel/internal/nbformat", "FuzzParse"}, {"kernel/internal/nbformat", "FuzzInject"}, {"kernel/internal/publication", "FuzzReadPublished"},
+		{"kernel/internal/jupyter", "FuzzDecode"}, {"kernel/internal/jupyter", "FuzzRecorder"},
+	} {
 		if !slices.Contains(targets, want) {
 			t.Errorf("%v is not among %v", want, targets)
 		}
