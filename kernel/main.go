@@ -34,6 +34,7 @@ func main() {
 func execute(ctx context.Context, args []string) int {
 	root := newRoot()
 	root.SetArgs(args)
+	root.SetOut(harmless{os.Stdout})
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
@@ -56,7 +57,7 @@ func execute(ctx context.Context, args []string) int {
 	return failure.Code(ran.err)
 }
 
-// oneLine is an error's message on one line; cobra spreads its suggestions over several.
+// oneLine is an error's message on one line, fit for a terminal; cobra spreads its suggestions over several.
 func oneLine(err error) string {
 	var parts []string
 	for line := range strings.Lines(err.Error()) {
@@ -64,7 +65,7 @@ func oneLine(err error) string {
 			parts = append(parts, line)
 		}
 	}
-	return strings.Join(parts, " ")
+	return string(withoutControls([]byte(strings.Join(parts, " "))))
 }
 
 // ranError marks an error that came from a verb's own work rather than from parsing its flags.

@@ -142,7 +142,7 @@ func loadModel(ctx context.Context, name string, config vit.Config, learned map[
 		if f.strict {
 			return nil, failure.Usage("%s", message)
 		}
-		fmt.Fprintf(warn, "kernel: warning: %s\n", message)
+		fmt.Fprintf(harmless{warn}, "kernel: warning: %s\n", message)
 	}
 	return m, nil
 }
