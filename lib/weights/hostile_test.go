@@ -79,7 +79,7 @@ func TestHostile(t *testing.T) {
 	half := int64(math.MaxInt64 / 2)
 	for name, c := range map[string]struct{ pickle, want string }{
 		"nothing":                    {"", "breaks off"},
-		"a string without end":       {"\x80\x02X\xff\xff\xff\xff", "breaks off"},
+		"a string without end":       {"\x80\x02X\xff\xff\xff\xff", "its pickle breaks off at byte 7"},
 		"a string of 2^64 bytes":     {"\x80\x04\x8d" + many("\xff", 8), "breaks off"},
 		"a number of 2 GB":           {"\x80\x02\x8b\xff\xff\xff\x7f", "breaks off"},
 		"a number of -1 bytes":       {"\x80\x02\x8b\xff\xff\xff\xff", "breaks off"},

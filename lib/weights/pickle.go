@@ -81,7 +81,7 @@ func (u *unpickler) unknown(op uint64) {
 // take returns the next n bytes, which are not copied.
 func (u *unpickler) take(n uint64) []byte {
 	if n > uint64(len(u.in)-u.at) {
-		u.fail("its pickle breaks off")
+		u.fail("its pickle breaks off at byte %d", len(u.in))
 		u.at = len(u.in)
 		return nil
 	}

@@ -146,6 +146,7 @@ func TestParseRefuses(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"empty", "", "not a notebook: not JSON"},
 		{"cut off", full[:200], "not a notebook: not JSON"},
+		{"a comma too many", "{\"cells\": [],\n \"nbformat\": 4,}", "not a notebook: not JSON: line 2, byte 16: invalid character '}'"},
 		{"a list", "[1]", "no object"},
 		{"null", "null", "no object"},
 		{"another document", `{"a":1}`, `no field "nbformat"`},

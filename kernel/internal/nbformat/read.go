@@ -33,8 +33,7 @@ func Read(path string) (*Notebook, error) {
 func Parse(data []byte) (*Notebook, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if !json.Valid(data) {
-		var ignored any
-		return nil, fmt.Errorf("not a notebook: not JSON: %s", oneLine(json.Unmarshal(data, &ignored)))
+		return nil, fmt.Errorf("not a notebook: not JSON: %w", syntaxError(data))
 	}
 	fields := Object{}
 	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
@@ -244,6 +243,18 @@ func newID(cell *Cell, place int, taken map[string]bool) string {
 			return id
 		}
 	}
+}
+
+// syntaxError says where a text stops being JSON.
+func syntaxError(data []byte) error {
+	var ignored any
+	err := json.Unmarshal(data, &ignored)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		before := data[:min(max(0, int(syntax.Offset)-1), len(data))]
+		line, column := 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n')
+		return fmt.Errorf("line %d, byte %d: %s", line, column, oneLine(err))
+	}
+	return errors.New(oneLine(err))
 }
 
 func oneLine(err error) string {
