@@ -215,11 +215,18 @@ func mend(file *os.File) (end int64, err error) {
 			return end + 1, nil
 		}
 	}
+	// What was not begun as a row is somebody's, who named the wrong file.
+	if begin := []byte(rowBegins); !bytes.HasPrefix(rest, begin) && !bytes.HasPrefix(begin, rest) {
+		return 0, fmt.Errorf("ablation: store: %s ends with a line that is no row: name another store", file.Name())
+	}
 	if err := file.Truncate(end); err != nil {
 		return 0, fmt.Errorf("ablation: store: %w", err)
 	}
 	return end, nil
 }
+
+// rowBegins is what every row begins with that result.Write wrote.
+const rowBegins = `{"model":`
 
 // tail reads a file as it grows, whole lines only.
 type tail struct {

@@ -207,6 +207,14 @@ func TestTornLine(t *testing.T) {
 			t.Errorf("cut at byte %d, made again: %d rows, %v", cut-last, len(rows), err)
 		}
 	}
+	const notes = "not rows, and nobody's to cut off"
+	if err := os.WriteFile(path, []byte(notes), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = ablation.Sweep(t.Context(), all, ablation.Options{Backend: plain(t), Store: open(t, path, "")})
+	if text, _ := os.ReadFile(path); err == nil || !strings.Contains(err.Error(), "rows.jsonl ends with a line that is no row") || string(text) != notes {
+		t.Errorf("of a file of notes %q is left, %v", text, err)
+	}
 	if err := os.WriteFile(path, append([]byte("{\"model\":1}\n"), whole...), 0o644); err != nil {
 		t.Fatal(err)
 	}
