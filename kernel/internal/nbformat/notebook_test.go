@@ -204,6 +204,12 @@ func TestWriteKeepsPermissionsAndLink(t *testing.T) {
 	}
 }
 
+func TestReadRefusesDevices(t *testing.T) {
+	if _, err := Read(os.DevNull); err == nil || !strings.Contains(err.Error(), os.DevNull+": cannot be read: is a device") {
+		t.Errorf("%v does not say that it is a device", err)
+	}
+}
+
 // What was read survives writing, and nothing panics.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(full))

@@ -13,6 +13,9 @@ import (
 
 // Read reads the notebook in a file. Its errors are one line and name the file.
 func Read(path string) (*Notebook, error) {
+	if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeDevice != 0 {
+		return nil, fmt.Errorf("%s: cannot be read: is a device, which may have no end", path)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		var pathError *os.PathError
