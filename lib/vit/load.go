@@ -7,9 +7,11 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"tokenfuse/lib/accel"
 	"tokenfuse/lib/inputs"
 	"tokenfuse/lib/weights"
 )
@@ -22,6 +24,7 @@ type Model struct {
 	// building is held while a graph is built: building writes to the variables of the store, which all
 	// classifiers of the model share.
 	building *sync.Mutex
+	backend  compute.Backend // where its weights are, once it was put to use
 
 	unknown map[string]*tensors.Tensor // what the model's file held beside its weights
 	learned []string                   // names of the weights of fusion methods in the store
@@ -104,6 +107,17 @@ func assemble(name string, c Config, all map[string]*tensors.Tensor) (*Model, er
 		v.SetTrainable(!c.fixed(name))
 	}
 	return m, nil
+}
+
+// settle says where the weights are to be. Once there, they cannot serve another backend.
+func (m *Model) settle(backend compute.Backend) error {
+	m.building.Lock()
+	defer m.building.Unlock()
+	if m.backend != nil && m.backend != backend {
+		return fmt.Errorf("vit: the weights of %s are on another backend (%s): load the model once for each", m.Name, accel.Name(m.backend))
+	}
+	m.backend = backend
+	return nil
 }
 
 // Store returns the model's variables, for training.

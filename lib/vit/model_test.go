@@ -355,3 +355,29 @@ func TestPatchEmbedding(t *testing.T) {
 		}
 	}
 }
+
+// TestOneBackend: a model that another backend has is refused in one line that says what to do.
+func TestOneBackend(t *testing.T) {
+	m, err := New(tiny(false), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		backend, err := accel.New("go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer backend.Finalize()
+		c, err := m.WithBackend(backend, fusion.None{})
+		if i == 0 {
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+			continue
+		}
+		if want := "vit: the weights of untrained are on another backend (Go): load the model once for each"; err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}

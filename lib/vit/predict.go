@@ -36,13 +36,14 @@ func (m *Model) With(method fusion.Method) (*Classifier, error) {
 	return m.WithBackend(backend, method)
 }
 
-// WithBackend is With on a backend of one's choice.
+// WithBackend is With on a backend of one's choice, the same for all methods of a model: that is where its
+// weights are.
 func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Classifier, error) {
 	_, counts, err := Plan(m.Config, method)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.adopt(method); err != nil {
+	if err := errors.Join(m.settle(backend), m.adopt(method)); err != nil {
 		return nil, err
 	}
 	c := &Classifier{Model: m, Method: method, Tokens: counts, backend: backend}
