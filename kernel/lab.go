@@ -225,7 +225,8 @@ func (s labServer) configure() (string, error) {
 	return root, nil
 }
 
-// labExtension gives pictures their alternative texts in JupyterLab, and completes snippets.
+// labExtension gives pictures their alternative texts in JupyterLab, completes snippets, and completes Go as
+// an editor does.
 //
 //go:embed labextension
 var labExtension embed.FS
