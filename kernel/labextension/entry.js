@@ -47,8 +47,21 @@
     },
   });
 
-  // GoNB completes by gopls. A cell that ends in a dot is no Go, and gopls guesses: no fields, names twice, those
-  // of tests. With a name behind the dot it is Go.
+  // GoNB completes by gopls. A cell that ends in a dot, or within a bracket, is no Go, and gopls guesses: no fields,
+  // names twice, those of tests. So it is asked about the cell with its line finished.
+  const finished = (text, offset) => {
+    const characters = [...text];
+    const before = characters.slice(0, offset).join(""), after = characters.slice(offset).join("");
+    const [rest] = after.split("\n", 1);
+    let open = "";
+    for (const c of before.slice(before.lastIndexOf("\n") + 1) + rest) {
+      if (c === "(" || c === "[") open = (c === "(" ? ")" : "]") + open;
+      else if (c === ")" || c === "]") open = open.slice(1);
+    }
+    const name = before.endsWith(".") && !/^\w/.test(rest) ? "_" : "";
+    return before + name + rest + open + after.slice(rest.length);
+  };
+
   const selectors = manager => ({
     id: "tokenfuse:selectors", autoStart: true, requires: [manager],
     activate: (app, completion) => void app.started.then(() => {
@@ -56,9 +69,7 @@
       const fetch = kernel.fetch.bind(kernel);
       kernel.fetch = async (request, context) => {
         if (context.session?.kernel?.name !== "tokenfuse") return fetch(request, context);
-        const text = [...request.text];
-        if (text[request.offset - 1] === "." && !/\w/.test(text[request.offset] ?? "")) text.splice(request.offset, 0, "_");
-        const reply = await fetch({...request, text: text.join("")}, context);
+        const reply = await fetch({...request, text: finished(request.text, request.offset)}, context);
         const names = new Set(reply.items.map(item => item.label).filter(name => !/^(Test|Fuzz|Example|Benchmark)[A-Z_]/.test(name)));
         return {...reply, items: [...names].map(label => ({label}))};
       };
