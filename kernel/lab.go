@@ -225,7 +225,8 @@ func (s labServer) configure() (string, error) {
 	return root, nil
 }
 
-// labExtension gives pictures their alternative texts in JupyterLab, and completes snippets.
+// labExtension gives pictures their alternative texts in JupyterLab, completes snippets, and completes Go within
+// a line that is not finished.
 //
 //go:embed labextension
 var labExtension embed.FS

@@ -1,7 +1,9 @@
 package plots
 
 import (
+	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"image"
 	"image/color"
@@ -44,13 +46,34 @@ func TestGolden(t *testing.T) {
 			if narrow := figure.Column(); narrow.Width > ColumnWidth {
 				t.Errorf("%v wide, want %v at most", narrow.Width, ColumnWidth)
 			}
-			if _, err := figure.Dark().SVG(); err != nil {
-				t.Error(err)
+			for _, drawn := range []*Figure{figure, figure.Column().Dark()} {
+				checkSVG(t, drawn)
 			}
 			if figure.Alt == "" {
 				t.Error("nothing says in words what is to be seen")
 			}
 		})
+	}
+}
+
+// checkSVG: an SVG is whole, as large as the figure, and its words are text.
+func checkSVG(t *testing.T, figure *Figure) {
+	t.Helper()
+	svg, err := figure.SVG()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root struct {
+		Width string `xml:"width,attr"`
+	}
+	if err := xml.Unmarshal(svg, &root); err != nil {
+		t.Errorf("SVG: %v", err)
+	}
+	if want := fmt.Sprintf("%.5gpt", figure.Width.Points()); root.Width != want {
+		t.Errorf("SVG is %s wide, want %s", root.Width, want)
+	}
+	if !bytes.Contains(svg, []byte("<text")) {
+		t.Error("SVG without a word")
 	}
 }
 

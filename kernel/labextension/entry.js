@@ -47,12 +47,66 @@
     },
   });
 
+  // GoNB completes by gopls. A cell that ends in a dot, or within a bracket, is no Go, and gopls guesses: no fields,
+  // names twice, those of tests. So it is asked about the cell with its line finished.
+  const finished = (text, offset) => {
+    const characters = [...text];
+    const before = characters.slice(0, offset).join(""), after = characters.slice(offset).join("");
+    const [rest] = after.split("\n", 1);
+    let open = "";
+    for (const c of before.slice(before.lastIndexOf("\n") + 1) + rest) {
+      if (c === "(" || c === "[") open = (c === "(" ? ")" : "]") + open;
+      else if (c === ")" || c === "]") open = open.slice(1);
+    }
+    const name = before.endsWith(".") && !/^\w/.test(rest) ? "_" : "";
+    return before + name + rest + open + after.slice(rest.length);
+  };
+
+  const selectors = manager => ({
+    id: "tokenfuse:selectors", autoStart: true, requires: [manager],
+    activate: (app, completion) => void app.started.then(() => {
+      const kernel = completion.getProviders().get("CompletionProvider:kernel");
+      const fetch = kernel.fetch.bind(kernel);
+      kernel.fetch = async (request, context) => {
+        if (context.session?.kernel?.name !== "tokenfuse") return fetch(request, context);
+        const reply = await fetch({...request, text: finished(request.text, request.offset)}, context);
+        const names = new Set(reply.items.map(item => item.label).filter(name => !/^(Test|Fuzz|Example|Benchmark)[A-Z_]/.test(name)));
+        return {...reply, items: [...names].map(label => ({label}))};
+      };
+    }),
+  });
+
+  // gopls loads the library for seconds when it is first asked. GoNB asks it no sooner than 12 seconds after a kernel
+  // has started, and waits for 8, with the cells behind. So it is asked ahead of the user, while no cell runs.
+  const library = `import (\n"tokenfuse/lib/ablation"\n"tokenfuse/lib/notebook"\n"tokenfuse/plots"\n)\n%%\nplots._`;
+  const warming = tracker => ({
+    id: "tokenfuse:warming", autoStart: true, requires: [tracker],
+    activate: (app, notebooks) => void notebooks.widgetAdded.connect((_, {sessionContext}) => {
+      let timer;
+      sessionContext.connectionStatusChanged.connect((_, connection) => {
+        const kernel = sessionContext.session?.kernel;
+        if (connection !== "connected" || kernel?.name !== "tokenfuse") return;
+        const ask = () => {
+          if (kernel.isDisposed) return;
+          if (kernel.status !== "idle") timer = setTimeout(ask, 1_000);
+          else kernel.requestComplete({code: library, cursor_pos: library.length - 1}).catch(() => {});
+        };
+        clearTimeout(timer); // of the process before a restart
+        timer = setTimeout(ask, 12_500);
+      });
+    }),
+  });
+
   (window._JUPYTERLAB ??= {}).tokenfuse = {
     init: scope => { shared = scope; },
     get: async () => {
       const {IRenderMimeRegistry} = await module("@jupyterlab/rendermime");
       const {ICompletionProviderManager} = await module("@jupyterlab/completer");
-      return () => ({__esModule: true, default: [alternatives(IRenderMimeRegistry), snippets(ICompletionProviderManager)]});
+      const {INotebookTracker} = await module("@jupyterlab/notebook");
+      return () => ({__esModule: true, default: [
+        alternatives(IRenderMimeRegistry), snippets(ICompletionProviderManager), selectors(ICompletionProviderManager),
+        warming(INotebookTracker),
+      ]});
     },
   };
 })();

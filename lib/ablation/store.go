@@ -106,7 +106,8 @@ func ReadStore(path string) (rows, failures []result.Row, err error) {
 			rows = append(rows, row)
 		}
 	}
-	return rows, failures, nil
+	byKey := slices.SortedFunc(slices.Values(rows), func(a, b result.Row) int { return strings.Compare(a.Key, b.Key) })
+	return rows, failures, result.Note(path, byKey) // those who write at once have no order
 }
 
 // storeFiles returns the files of a store, sorted; a store that is not there is an error.

@@ -84,12 +84,12 @@ func ReadFile(path string) ([]Row, error) {
 		}
 		rows = append(rows, row)
 	}
-	return rows, note(path, rows)
+	return rows, Note(path, rows)
 }
 
-// note notes the rows of a file as an input, without what each took: a notebook that computes rows and reads
-// them again reads the same the next time.
-func note(path string, rows []Row) error {
+// Note notes the rows of a file as an input (see lib/inputs), without what each took: a notebook that computes
+// rows and reads them again reads the same the next time.
+func Note(path string, rows []Row) error {
 	if os.Getenv(inputs.Env) == "" {
 		return nil
 	}

@@ -108,11 +108,15 @@ func summary(n *nbformat.Notebook) string {
 	return ""
 }
 
-var links = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+var (
+	links    = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+	formulas = regexp.MustCompile(`[^.!?]*\$[^$]*\$[^.!?]*[.!?]?`) // and the sentence around
+)
 
-// plain is Markdown without its marks.
+// plain is Markdown without its marks, and without sentences that hold a formula.
 func plain(text string) string {
-	return strings.NewReplacer("**", "", "`", "", "*", "", "$", "").Replace(links.ReplaceAllString(text, "$1"))
+	text = formulas.ReplaceAllString(links.ReplaceAllString(text, "$1"), "")
+	return strings.TrimSpace(strings.NewReplacer("**", "", "`", "", "*", "").Replace(text))
 }
 
 // Page writes the entries as HTML.

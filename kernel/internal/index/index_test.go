@@ -12,7 +12,7 @@ import (
 )
 
 const study = `{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
-	{"id": "t", "cell_type": "markdown", "metadata": {}, "source": "# Fusion & <more>\n\n![a picture](a.png)\n\n**How much** can go? See [the paper](https://arxiv.org)."},
+	{"id": "t", "cell_type": "markdown", "metadata": {}, "source": "# Fusion & <more>\n\n![a picture](a.png)\n\n**How much** can go? As much as $r^{1/\\\\tau}$ says. See [the paper](https://arxiv.org)."},
 	{"id": "a", "cell_type": "code", "metadata": {"tags": TAGS}, "execution_count": 1, "source": "", "outputs": [
 		{"output_type": "display_data", "metadata": {"alt": "first \"curve\""}, "data": {"image/png": "Zmlyc3Q=\n", "text/plain": "x"}},
 		{"output_type": "display_data", "metadata": {}, "data": {"text/html": "<table class=\"a\"><tr><td style=\"text-align: left\">tome</td></tr></table>", "text/plain": "x"}}]},

@@ -115,7 +115,7 @@ def headings(page):
 
 
 def tables(page):
-    """Says of each header cell what it heads, and lets wide tables scroll, by keyboard too."""
+    """Says of each header cell what it heads, and lets what is wide scroll, by keyboard too."""
     for number, table in enumerate(page.find_all("table"), 1):
         for header in table.select("thead th"):
             header["scope"] = "col"
@@ -124,7 +124,7 @@ def tables(page):
                 del header["scope"]
         frame = page.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "group", "aria-label": f"table {number}"})
         table.wrap(frame)
-    for block in page.find_all("pre"):
+    for block in page.select('pre, math[display="block"]'):
         block["tabindex"] = "0"
 
 

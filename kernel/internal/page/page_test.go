@@ -67,6 +67,11 @@ func TestRender(t *testing.T) {
 			t.Errorf("no %s in the page", want)
 		}
 	}
+	for _, formula := range regexp.MustCompile(`<math [^>]*display="block"[^>]*>`).FindAllString(made, -1) {
+		if !strings.Contains(formula, `tabindex="0"`) {
+			t.Errorf("%s cannot be scrolled by keyboard", formula)
+		}
+	}
 	if n := strings.Count(made, "<mtd"); n != 4 {
 		t.Errorf("aligned has %d cells, want 2 lines of 2", n)
 	}
