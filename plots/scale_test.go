@@ -66,7 +66,37 @@ func TestScaleValues(t *testing.T) {
 	if figure, err = Scale(rows); err != nil || len(figure.Parts) > 1 {
 		t.Errorf("without memory: %v, %v", figure, err)
 	}
+	// Of one size, it is the batch that varies.
+	for i := range rows {
+		rows[i].ImageSize, rows[i].Batch = "224x224", len(rows)-i
+	}
+	if figure, err = Scale(rows); err != nil {
+		t.Fatal(err)
+	}
+	if want := "Cost over batch from 1 to 8: base model; mctf"; figure.String() != want {
+		t.Errorf("%s, want %s", figure, want)
+	}
+	for _, entry := range figure.Parts[0].legend {
+		if xys := entry.thumbnails[0].(*plotter.Line).XYs; len(xys) != 4 || xys[0].X >= xys[3].X || xys[3].X > 8 {
+			t.Errorf("%s: %v", entry.name, xys)
+		}
+	}
 	if _, err := Scale([]result.Row{{Model: "m", Method: "none"}}); err == nil {
 		t.Error("rows without a size were drawn")
+	}
+}
+
+// TestPowers: each axis has marks enough to read a value by.
+func TestPowers(t *testing.T) {
+	for _, span := range [][2]float64{{1, 3}, {1.4, 3.8}, {0.2, 1000}, {97, 101}} {
+		marked := 0
+		for _, tick := range (powers{}).Ticks(span[0], span[1]) {
+			if tick.Label != "" && tick.Value >= span[0] && tick.Value <= span[1] {
+				marked++
+			}
+		}
+		if marked < 2 {
+			t.Errorf("%v has %d marks", span, marked)
+		}
 	}
 }
