@@ -138,7 +138,7 @@ func meanAnswers(rows []result.Row) (values []float64, groups []int, err error) 
 			values = make([]float64, len(answers))
 		}
 		if len(answers) != len(values) || r.Groups != rows[0].Groups {
-			return nil, nil, fmt.Errorf("ablation: %s under %s: the rows of its seeds are of %d and %d images, or of others: summarise them apart", r.Model, r.Method, len(values), len(answers))
+			return nil, nil, fmt.Errorf("ablation: %q under %q: the rows of its seeds are of %d and %d images, or of others: summarise them apart", r.Model, r.Method, len(values), len(answers))
 		}
 		for i, right := range answers {
 			if right {

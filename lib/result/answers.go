@@ -35,7 +35,7 @@ func EncodeAnswers(right []bool) (string, error) {
 func (r Row) Answers() ([]bool, error) {
 	packed, err := base64.StdEncoding.DecodeString(r.Correct)
 	if err != nil || len(packed) != (r.Samples+7)/8 || r.Samples == 0 {
-		return nil, fmt.Errorf("result: %s under %s: correct holds %d bytes for %d samples, want a bit each", r.Model, r.Method, len(packed), r.Samples)
+		return nil, fmt.Errorf("result: %q under %q: correct holds %d bytes for %d samples, want a bit each", r.Model, r.Method, len(packed), r.Samples)
 	}
 	right := make([]bool, r.Samples)
 	for i := range right {
@@ -77,7 +77,7 @@ func (r Row) ImageGroups() ([]int, error) {
 		return nil, nil
 	}
 	refuse := func(err error) error {
-		return fmt.Errorf("result: %s under %s: groups do not name one for each of %d samples: %w", r.Model, r.Method, r.Samples, err)
+		return fmt.Errorf("result: %q under %q: groups do not name one for each of %d samples: %w", r.Model, r.Method, r.Samples, err)
 	}
 	if r.Samples > MostAnswers {
 		return nil, refuse(fmt.Errorf("a row keeps them of at most %d", MostAnswers))

@@ -20,7 +20,7 @@ func WithSpeed(rows, timed []Row) ([]Row, error) {
 		switch {
 		case r.ImagesPerSecond > 0 || len(found) == 0:
 		case len(found) > 1:
-			return nil, fmt.Errorf("%s under %s %s was timed twice, %.4g and %.4g images/s: pass the rows of one batch size and machine",
+			return nil, fmt.Errorf("%q under %q %s was timed twice, %.4g and %.4g images/s: pass the rows of one batch size and machine",
 				r.Model, r.Method, r.Setting(), found[0].ImagesPerSecond, found[1].ImagesPerSecond)
 		default:
 			r.ImagesPerSecond, r.Timing = found[0].ImagesPerSecond, found[0].Timing

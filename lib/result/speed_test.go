@@ -34,7 +34,7 @@ func TestWithSpeed(t *testing.T) {
 	if with[0].Batch != 64 || rows[0].ImagesPerSecond != 0 {
 		t.Errorf("batch %d; the rows passed have %g images/s now", with[0].Batch, rows[0].ImagesPerSecond)
 	}
-	if _, err := result.WithSpeed(rows, append(timed, timed[0])); err == nil || !strings.Contains(err.Error(), "m under mctf r=4 was timed twice, 640 and 640 images/s") {
+	if _, err := result.WithSpeed(rows, append(timed, timed[0])); err == nil || !strings.Contains(err.Error(), `"m" under "mctf" r=4 was timed twice, 640 and 640 images/s`) {
 		t.Errorf("timed twice: %v", err)
 	}
 }
