@@ -43,7 +43,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"all failed":             {second(FLOPsAccuracy([]result.Row{{Model: "m", Method: "x", Sweep: result.Sweep{Error: "no memory"}}})), `plots: none of 1 rows holds a result: the first failed with "no memory"`},
 		"no speed":               {second(ThroughputAccuracy(exampleRows())), "plots: no rows with an accuracy and a speed"},
-		"two speeds":             {second(ThroughputAccuracy(twice)), "plots: vit_fmnist_patch4_28 under mctf r=1 was timed twice, "},
+		"two speeds":             {second(ThroughputAccuracy(twice)), "plots: \"vit_fmnist_patch4_28\" under \"mctf\" r=1 was timed twice, "},
 		"only a base model":      {second(AblationBars(criteriaRows()[:1])), "plots: no rows but of the base model"},
 		"two models":             {second(AblationBars(other)), `plots: bars of the models "vit_fmnist_patch4_28" and "deit"`},
 		"one temperature":        {second(TauHeatMap(tauRows()[:5])), "plots: rows differ in 1 temperatures (tau.size), want 2"},
