@@ -20,7 +20,11 @@ var update = flag.Bool("update", false, "write the pictures in testdata anew")
 // compareGolden compares by tolerance: the last bit of a picture differs between processors.
 func compareGolden(t *testing.T, f *Figure, name string) {
 	t.Helper()
-	got, err := f.PNG()
+	format, draw := "png", f.PNG
+	if strings.HasSuffix(name, ".svg") {
+		format, draw = "svg", f.SVG
+	}
+	got, err := draw()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +38,7 @@ func compareGolden(t *testing.T, f *Figure, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if same, err := cmpimg.EqualApprox("png", got, want, 0.1); err != nil || !same {
+	if same, err := cmpimg.EqualApprox(format, got, want, 0.1); err != nil || !same {
 		drawn := filepath.Join(t.ArtifactDir(), name)
 		os.WriteFile(drawn, got, 0o644)
 		t.Errorf("%s is drawn otherwise (error %v): look at %s (kept by -artifacts), then go test -update", path, err, drawn)

@@ -13,8 +13,8 @@ import (
 	"tokenfuse/lib/result"
 )
 
-// TestGolden compares every figure with its picture, light and wide as it is made, and dark and as
-// narrow as a column.
+// TestGolden compares every figure with its pictures, PNG and SVG, light and wide as it is made, and dark and
+// as narrow as a column.
 func TestGolden(t *testing.T) {
 	for name, draw := range map[string]func() (*Figure, error){
 		"flops-accuracy":       func() (*Figure, error) { return FLOPsAccuracy(exampleRows()) },
@@ -42,6 +42,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			compareGolden(t, figure, name+".png")
+			compareGolden(t, figure, name+".svg")
 			compareGolden(t, figure.Column().Dark(), name+"-column-dark.png")
 			if narrow := figure.Column(); narrow.Width > ColumnWidth {
 				t.Errorf("%v wide, want %v at most", narrow.Width, ColumnWidth)

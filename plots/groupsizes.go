@@ -1,7 +1,9 @@
 package plots
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
@@ -25,7 +27,9 @@ func (s groupSizes) Plot(c draw.Canvas, p *plot.Plot) {
 	style := p.X.Tick.Label
 	style.Font.Size = min(0.62*patch, 9)
 	style.XAlign, style.YAlign = draw.XCenter, draw.YCenter
-	for _, patches := range s.g.members() {
+	members := s.g.members()
+	for _, token := range slices.Sorted(maps.Keys(members)) {
+		patches := members[token]
 		if len(patches) < 2 {
 			continue
 		}

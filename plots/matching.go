@@ -166,8 +166,10 @@ func (m *matching) Plot(c draw.Canvas, p *plot.Plot) {
 	for _, pair := range m.pairs {
 		m.drawScore(c, p, pair, place[pair.From], place[pair.To])
 	}
-	for token, at := range place {
-		m.drawToken(c, token, at, radius)
+	for _, column := range m.column {
+		for _, token := range column {
+			m.drawToken(c, token, place[token], radius)
+		}
 	}
 }
 
