@@ -127,6 +127,9 @@ func (c *connection) dial(info connectionInfo) (err error) {
 			err = errors.New("jupyter: what listens in the kernel's place is no kernel")
 		}
 	}()
+	if err := registerBounded(); err != nil {
+		return err
+	}
 	if err := c.iopub.SetOption(zmq4.OptionSubscribe, ""); err != nil {
 		return err
 	}

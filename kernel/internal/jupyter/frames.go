@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 
 	"github.com/go-zeromq/zmq4"
 	"github.com/go-zeromq/zmq4/transport"
@@ -19,11 +20,10 @@ const maxFrame = 1 << 30
 // of the kernel's port could end the client. Connections of this transport end at a frame above maxFrame.
 const boundedTCP = "bounded-tcp"
 
-func init() {
-	if err := zmq4.RegisterTransport(boundedTCP, boundedTransport{transport.New("tcp")}); err != nil {
-		panic(err) // the name is taken
-	}
-}
+// registerBounded makes boundedTCP known to zmq4, which finds transports by their names.
+var registerBounded = sync.OnceValue(func() error {
+	return zmq4.RegisterTransport(boundedTCP, boundedTransport{transport.New("tcp")})
+})
 
 type boundedTransport struct{ transport.Transport }
 
