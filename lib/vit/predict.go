@@ -43,7 +43,10 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(m.settle(backend), m.adopt(method)); err != nil {
+	if err := m.adopt(method); err != nil {
+		return nil, err
+	}
+	if err := m.settle(backend); err != nil {
 		return nil, err
 	}
 	c := &Classifier{Model: m, Method: method, Tokens: counts, backend: backend}
