@@ -191,15 +191,7 @@ func TestBackendsChooseAlike(t *testing.T) {
 		}
 		t.Run(step, func(t *testing.T) {
 			s := setting{step: step, kind: kinds[step], batch: 2, tokens: 21, protected: 2, dim: 4, heads: 2, seed: uint64(i), broken: 0.1, whole: 1}
-			var sources [][]float32
-			for _, backend := range all {
-				sources = append(sources, tensors.MustCopyFlatData[float32](s.run(t, backend, 0, s.batch).Source))
-			}
-			for _, other := range sources[1:] {
-				if !slices.Equal(sources[0], other) {
-					t.Error("the backends fuse different tokens")
-				}
-			}
+			s.checkAlike(t, all)
 		})
 	}
 }
@@ -220,14 +212,19 @@ func TestBackendsAgree(t *testing.T) {
 			seed:      rapid.Uint64().Draw(t, "seed"),
 		}
 		s.kind = kinds[s.step]
-		var sources [][]float32
-		for _, backend := range all {
-			sources = append(sources, tensors.MustCopyFlatData[float32](s.run(t, backend, 0, s.batch).Source))
-		}
-		for _, other := range sources[1:] {
-			if !slices.Equal(sources[0], other) {
-				t.Fatal("the backends fuse different tokens")
-			}
-		}
+		s.checkAlike(t, all)
 	})
+}
+
+// checkAlike compares the source maps of all backends.
+func (s setting) checkAlike(t rapid.TB, all map[string]compute.Backend) {
+	var sources [][]float32
+	for _, backend := range all {
+		sources = append(sources, tensors.MustCopyFlatData[float32](s.run(t, backend, 0, s.batch).Source))
+	}
+	for _, other := range sources[1:] {
+		if !slices.Equal(sources[0], other) {
+			t.Fatalf("the backends fuse different tokens")
+		}
+	}
 }
