@@ -8,7 +8,7 @@
 // XLA compiles a graph for seconds, and a notebook's kernel starts a process for each cell. So graphs
 // that were compiled once are kept on disk, and a process that has the same graph again loads it. What
 // DeiT-S under MCTF (r=16, batch 16) then takes from start to logits is mostly its computation: on 2
-// cores 1.8 s instead of 14.7 (BenchmarkProcess); of its 1.9 s of processor time 1.3 are the
+// cores 1.6 s instead of 15 (BenchmarkProcess); of 1.9 s of processor time 1.3 are the
 // computation, 0.3 loading the graph, 0.15 drawing the weights, 0.02 starting the plugin.
 //
 // It stands between go-xla and the plugin: go-xla is given a copy of the plugin's table of functions
@@ -56,13 +56,13 @@
 // (xla_cpu_use_fusion_emitters=false) a graph with MCTF compiles in two thirds of the time and runs a tenth
 // slower, and the plain model compiles in twice its time.
 //
-// Compiling is slow by the number of kernels: 25 to 50 ms of processor time each, however small, and no two layers
+// Compiling is slow by the number of kernels: some 25 ms of processor time each, however small, and no two layers
 // under MCTF share one, having other numbers of tokens, while the twelve layers of the plain model share all theirs.
 // So cutting alone compiles in 6 times the plain model's time, and no step makes it twice. Half is LLVM, a fifth
 // MLIR; what was XLA's threads waiting for each other's memory is gone (malloc.go).
 //
 // Weights laid out [in, out] go to XNNPACK's products, which are faster than those of Eigen and oneDNN that [out, in]
-// goes to: 4 to 16% for DeiT-S at batch 1, 7% at batch 16. It is not done, for bfloat16 needs [out, in]: see below.
+// goes to: 3 to 16% for DeiT-S at batch 1, 7% at batch 16. It is not done, for bfloat16 needs [out, in]: see below.
 //
 // # bfloat16 on a CPU
 //

@@ -12,8 +12,8 @@ package accel
 // its time. Kept by the process instead, the step went from 410 to 332 ms, with 140 faults.
 __attribute__((constructor)) static void tokenfuse_keep_memory(void) {
 #ifdef __GLIBC__
-	// Few arenas, for only the main one grows beyond 64 MiB. But no fewer than threads that compile, as many as
-	// there are processors: they take small blocks by the million, and in one arena wait for each other. DeiT-S
+	// Few arenas, for only the main one grows beyond 64 MiB. But as many as threads that compile, which are as
+	// many as processors (8 at most): they take small blocks by the million, and in one arena wait for each other. DeiT-S
 	// under MCTF (r=16, batch 16), new, took 20.4 s from start to logits with one arena, 13.5 with two, and a batch after
 	// that, among what compiling had left of the memory, 1.09 and 0.77 s (2 cores of an AMD EPYC, medians of 5 in turn).
 	// Loaded from the compile cache, batches of 16 are as fast either way; of 64, whose buffers are beyond 64 MiB, 2.97 s
