@@ -10,15 +10,18 @@ import (
 type Assignment struct {
 	slot      *Node // [batch, tokens], the fused token that takes it, -1 for a token that is dropped
 	weight    *Node // [batch, tokens], its share there
-	member    *Node // [batch, fused, tokens], 1 where a token goes into a fused token
+	belongs   *Node // [batch, fused, tokens], whether a token goes into a fused token
 	shares    *Node // [batch, fused, tokens], of a soft assignment; else nil
 	pool      func(a *Assignment, x *Node) *Node
 	remaining int
 	matching  *matching // by which it was decided; nil where pairs were not matched
 
-	gapless bool   // every fused token has a member
-	drops   bool   // what is no first member of a fused token is dropped
-	lists   *lists // see positions
+	gapless bool // every fused token has a member
+	drops   bool // what is no first member of a fused token is dropped
+	// joins is the place of each token among those that join another, -1 for the one that each fused token
+	// has beside them, [batch, tokens]; nil where that is to be the first by position.
+	joins *Node
+	lists *lists // see positions
 }
 
 // Fuse sends each token into the fused token of its slot [batch, tokens], 0 to remaining-1, or -1 to
@@ -28,8 +31,7 @@ func Fuse(slot, weight *Node, remaining int) *Assignment {
 	a := FuseSum(slot, weight, remaining)
 	// Shares are normalised before they meet the tokens, so that a token alone in its group has a
 	// share of exactly 1 and passes through unchanged.
-	total := EinsumAxes(a.member, a.weight, [][2]int{{2, 1}}, [][2]int{{0, 0}}) // [b, f]
-	own := EinsumAxes(a.member, total, [][2]int{{1, 1}}, [][2]int{{0, 0}})      // [b, t]
+	own := lookup(a.sums(a.weight), MaxScalar(a.slot, 0)) // [b, t]
 	a.weight = Div(a.weight, Where(Equal(own, ZerosLike(own)), OnesLike(own), own))
 	return a
 }
@@ -38,7 +40,7 @@ func Fuse(slot, weight *Node, remaining int) *Assignment {
 // [batch, tokens].
 func FuseSum(slot, weight *Node, remaining int) *Assignment {
 	a := &Assignment{slot: StopGradient(slot), weight: StopGradient(weight), remaining: remaining}
-	a.member = ConvertDType(hits(a.slot, remaining), slot.DType())
+	a.belongs = hits(a.slot, remaining)
 	return a
 }
 
@@ -71,10 +73,10 @@ func (a *Assignment) Remaining() int { return a.remaining }
 func (a *Assignment) Slot() *Node { return a.slot }
 
 // Member returns the source map of this step, 0/1, [batch, fused tokens, tokens].
-func (a *Assignment) Member() *Node { return a.member }
+func (a *Assignment) Member() *Node { return ConvertDType(a.belongs, a.slot.DType()) }
 
 // Filled says which fused tokens any token went into, 0/1, [batch, fused tokens].
-func (a *Assignment) Filled() *Node { return ReduceMax(a.member, 2) }
+func (a *Assignment) Filled() *Node { return ReduceMax(a.Member(), 2) }
 
 // Linear reports whether tokens are pooled by shares, so that pooling commutes with sums; a maximum
 // does not.
@@ -98,13 +100,22 @@ func (a *Assignment) Mean(x *Node) *Node {
 		return a.pooled(x)
 	}
 	share := Mul(x, BroadcastToShape(InsertAxes(a.weight, -1), x.Shape()))
-	return EinsumAxes(a.member, share, [][2]int{{2, 1}}, [][2]int{{0, 0}})
+	return EinsumAxes(a.Member(), share, [][2]int{{2, 1}}, [][2]int{{0, 0}})
 }
 
 // Sum adds up what belongs to the tokens of each group, [batch, tokens, n] -> [batch, fused tokens, n]:
 // sizes, and source maps [batch, tokens, patches].
 func (a *Assignment) Sum(x *Node) *Node {
-	return EinsumAxes(a.member, x, [][2]int{{2, 1}}, [][2]int{{0, 0}})
+	if x.Shape().Dim(-1) == 1 {
+		return InsertAxes(a.sums(Squeeze(x, -1)), -1)
+	}
+	return EinsumAxes(a.Member(), x, [][2]int{{2, 1}}, [][2]int{{0, 0}})
+}
+
+// sums adds up a number of each token over its group, [batch, tokens] -> [batch, fused tokens].
+func (a *Assignment) sums(x *Node) *Node {
+	full := shapes.Make(x.DType(), a.belongs.Shape().Dimensions...)
+	return ReduceSum(Where(a.belongs, BroadcastToShape(InsertAxes(x, 1), full), Zeros(x.Graph(), full)), 2)
 }
 
 // Spread gives each token what its group has: [batch, fused tokens, dim] -> [batch, tokens, dim].
@@ -114,14 +125,14 @@ func (a *Assignment) Spread(x *Node) *Node {
 	if a.gapless && !a.drops {
 		return rows(x, a.slot)
 	}
-	return EinsumAxes(a.member, x, [][2]int{{1, 1}}, [][2]int{{0, 0}})
+	return EinsumAxes(a.Member(), x, [][2]int{{1, 1}}, [][2]int{{0, 0}})
 }
 
 // Map fuses an attention map with its tokens, [batch, heads, tokens, tokens] ->
 // [batch, heads, fused tokens, fused tokens]: columns (keys) are summed, rows (queries) pooled as
 // the tokens are.
 func (a *Assignment) Map(attn *Node) *Node {
-	columns := EinsumAxes(attn, a.member, [][2]int{{3, 2}}, [][2]int{{0, 0}}) // [b, h, t, f]
+	columns := EinsumAxes(attn, a.Member(), [][2]int{{3, 2}}, [][2]int{{0, 0}}) // [b, h, t, f]
 	d := columns.Shape().Dimensions
 	rows := Reshape(TransposeAllAxes(columns, 0, 2, 1, 3), d[0], d[2], d[1]*d[3])
 	pooled := a.Tokens(rows) // [b, f, h*f]
@@ -133,9 +144,9 @@ func (a *Assignment) Max(x *Node) *Node {
 	d := x.Shape().Dimensions
 	full := []int{d[0], a.remaining, d[1], d[2]}
 	spread := BroadcastToDims(InsertAxes(x, 1), full...)
-	member := BroadcastToDims(InsertAxes(a.member, -1), full...)
+	belongs := BroadcastToDims(InsertAxes(a.belongs, -1), full...)
 	absent := Infinity(x.Graph(), x.DType(), -1)
-	return ReduceMax(Where(GreaterThan(member, ZerosLike(member)), spread, BroadcastToDims(absent, full...)), 2)
+	return ReduceMax(Where(belongs, spread, BroadcastToDims(absent, full...)), 2)
 }
 
 // shapeOf returns the shape [batch, tokens, last] for tokens x.

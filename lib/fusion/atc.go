@@ -96,8 +96,8 @@ func (m ATC) cluster(keys *Node, protected, merges int) *Node {
 	const farther = 4
 	distances = Where(IsNaN(distances), MulScalar(OnesLike(distances), farther), distances)
 	leader := orDefault(m.Linkage, LinkAverage).agglomerate(distances, merges)
-	leads := ConvertDType(Equal(leader, IotaLike(leader, 1)), leader.DType())
-	return lookup(sumBefore(leads), leader)
+	leads := Equal(leader, IotaLike(leader, 1))
+	return lookup(countBefore(leads), leader)
 }
 
 // counts says that R is what sets the number of tokens.

@@ -120,10 +120,9 @@ func (f adaptiveMatching) slots(e Evidence) *Node {
 		GreaterThan(ReduceMax(scores, 2), Scalar(g, similarity.DType(), f.threshold)))
 
 	left := And(And(patch, LogicalNot(inB)), LogicalNot(gives)) // of A
-	countA, countB := ConvertDType(left, index.DType()), ConvertDType(inB, index.DType())
-	slot := AddScalar(sumBefore(countA), f.at.Protected)
-	behindA := AddScalar(ReduceAndKeep(countA, ReduceSum, -1), f.at.Protected)
-	slot = Where(inB, Add(BroadcastToShape(behindA, index.Shape()), sumBefore(countB)), slot)
+	slot := AddScalar(countBefore(left), f.at.Protected)
+	behindA := AddScalar(ReduceAndKeep(ConvertDType(left, index.DType()), ReduceSum, -1), f.at.Protected)
+	slot = Where(inB, Add(BroadcastToShape(behindA, index.Shape()), countBefore(inB)), slot)
 	slot = Where(gives, lookup(slot, partner), slot)
 	slot = Where(present, slot, AddScalar(ZerosLike(index), -1))
 	return Where(protected, index, slot)

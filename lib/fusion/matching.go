@@ -71,20 +71,20 @@ func (m matching) partners() *Node {
 	return interleave(a, b, m.tokens)
 }
 
-// slots returns the fused token that takes each token, [batch, tokens], and how many there are.
+// slots returns the fused token that takes each token, [batch, tokens], how many there are, and the place of
+// each token among those that give themselves away, -1 for those that stay, of which each fused token has one.
 //
 // Order: protected tokens, A left in position order (by descending best score where nothing is
 // protected, as the official codes do), B left.
-func (m matching) slots() (slot *Node, remaining int) {
+func (m matching) slots() (slot, joins *Node, remaining int) {
 	g, countA := m.scores.Graph(), m.scores.Shape().Dimensions[1]
 	pinnedA, pinnedB := m.pinned()
 	remaining = m.tokens - m.giveA - m.giveB
 	c := m.choose()
 
-	stays := ConvertDType(LogicalNot(c.givesA), dtypes.Float32)
 	slotA := Sub(c.rankA, scalar(g, m.giveA)) // in the order of their scores
 	if m.protected > 0 {
-		slotA = sumBefore(stays) // in position order
+		slotA = countBefore(LogicalNot(c.givesA)) // in position order
 	}
 	slotB := AddScalar(c.rankB, pinnedB+countA-m.giveA-m.giveB)
 	if !m.rankB {
@@ -99,14 +99,16 @@ func (m matching) slots() (slot *Node, remaining int) {
 	// A group can chain, a2 -> b1 -> a0, so B's slots must be final before A's givers look them up.
 	slotB = Where(c.givesB, lookup(slotA, c.partnerB), slotB)
 	slotA = Where(c.givesA, lookup(slotB, c.partnerA), slotA)
-	return interleave(slotA, slotB, m.tokens), remaining
+	placeA := Where(c.givesA, c.rankA, AddScalar(ZerosLike(c.rankA), -1))
+	placeB := Where(c.givesB, AddScalar(c.rankB, m.giveA), AddScalar(ZerosLike(c.rankB), -1))
+	return interleave(slotA, slotB, m.tokens), interleave(placeA, placeB, m.tokens), remaining
 }
 
 // assign pools the tokens that were matched.
 func (m matching) assign(e Evidence, p Pooling) *Assignment {
-	slot, remaining := m.slots()
+	slot, joins, remaining := m.slots()
 	a := p.assign(e, slot, remaining)
-	a.matching = &m
+	a.matching, a.joins = &m, StopGradient(joins)
 	return a
 }
 
@@ -149,11 +151,12 @@ func rank(score, index *Node, pinned int) *Node {
 	return ReduceSum(ConvertDType(ahead, dtypes.Float32), 2)
 }
 
-// sumBefore returns for each position the sum of x [batch, n] over the positions before it.
-func sumBefore(x *Node) *Node {
-	n := x.Shape().Dimensions[1]
-	before := ConvertDType(ShapedLowerTriangular(x.Graph(), n, n, -1), x.DType()) // [own, other]
-	return EinsumAxes(x, before, [][2]int{{1, 1}}, nil)
+// countBefore returns for each position how many before it are marked [batch, n], true or false.
+func countBefore(marked *Node) *Node {
+	d := marked.Shape().Dimensions
+	square := shapes.Make(dtypes.Float32, d[0], d[1], d[1])
+	before := LessThan(Iota(marked.Graph(), square, 2), Iota(marked.Graph(), square, 1)) // [own, other]
+	return ReduceSum(ConvertDType(And(before, BroadcastToShape(InsertAxes(marked, 1), before.Shape())), square.DType), 2)
 }
 
 // lookup returns table[index] for table [batch, n] and index [batch, m] holding whole numbers from 0 to
