@@ -91,6 +91,7 @@ func (m ATC) Step(at Layer) (*Step, error) {
 // cluster returns the cluster of each patch, [batch, n], after so many merges.
 func (m ATC) cluster(keys *Node, protected, merges int) *Node {
 	keys = StopGradient(keys)
+	keys = direction(keys, length(keys))
 	distances := Slice(OneMinus(cosines(keys, keys)), AxisRange(), AxisRangeToEnd(protected), AxisRangeToEnd(protected))
 	// Keys that are no numbers would be in no cluster: they count as farther than any others are.
 	const farther = 4

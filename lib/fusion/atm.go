@@ -112,7 +112,8 @@ func (f adaptiveMatching) slots(e Evidence) *Node {
 	patch := And(present, LogicalNot(protected))
 	inB := f.receivers(e, patch)
 
-	similarity := numbers(StopGradient(cosines(e.Keys, e.Keys))) // [b, t, t]
+	directions := direction(e.Keys, length(e.Keys))
+	similarity := numbers(StopGradient(cosines(directions, directions))) // [b, t, t]
 	scores := Where(BroadcastToShape(InsertAxes(inB, 1), withBool(similarity.Shape())), similarity,
 		BroadcastToShape(Infinity(g, similarity.DType(), -1), similarity.Shape()))
 	partner := ConvertDType(ArgMax(scores, 2), index.DType())

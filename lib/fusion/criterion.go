@@ -24,7 +24,7 @@ type Criterion struct {
 // Similarity is ((cos(x_a, x_b) + 1) / 2)^(1/tau) on the residual stream (MCTF eq. 5).
 func Similarity(tau float64) Criterion {
 	return Criterion{Name: "similarity", Tau: tau, Score: func(a, b Evidence) *Node {
-		return MulScalar(OnePlus(cosines(a.X, b.X)), 0.5)
+		return MulScalar(OnePlus(cosines(direction(a.X, a.length), direction(b.X, b.length))), 0.5)
 	}}
 }
 
@@ -54,23 +54,19 @@ func Size(tau float64) Criterion {
 // scores multiplies the criteria over all pairs: [batch, A, B]. Pairs all score 1 when every
 // criterion is off.
 func scores(criteria []Criterion, e Evidence) *Node {
+	e.length = length(e.X)
 	a, b := e.split()
 	shape := shapes.Make(e.X.DType(), a.X.Shape().Dimensions[0], a.X.Shape().Dimensions[1], b.X.Shape().Dimensions[1])
-	product := Ones(e.X.Graph(), shape)
+	pairs, tokens := Ones(e.X.Graph(), shape), Ones(e.X.Graph(), shapes.Make(e.X.DType(), e.X.Shape().Dimensions[:2]...))
 	for _, c := range criteria {
 		if c.Tau == 0 {
 			continue
 		}
 		if c.Token != nil {
-			value := c.Token(e)
-			if value == nil {
-				continue
+			if value := c.Token(e); value != nil {
+				value = Div(value, BroadcastToShape(ReduceAndKeep(value, ReduceMax, -1), value.Shape()))
+				tokens = Mul(tokens, power(value, c.Tau))
 			}
-			value = Div(value, BroadcastToShape(ReduceAndKeep(value, ReduceMax, -1), value.Shape()))
-			va, vb := split(value)
-			va, vb = power(va, c.Tau), power(vb, c.Tau)
-			product = Mul(product, Mul(
-				BroadcastToShape(InsertAxes(va, -1), shape), BroadcastToShape(InsertAxes(vb, 1), shape)))
 			continue
 		}
 		score := c.Score(a, b)
@@ -80,9 +76,11 @@ func scores(criteria []Criterion, e Evidence) *Node {
 		if !score.Shape().Equal(shape) {
 			panic(fmt.Errorf("fusion: criterion %q scored %s, want %s", c.Name, score.Shape(), shape))
 		}
-		product = Mul(product, power(score, c.Tau))
+		pairs = Mul(pairs, power(score, c.Tau))
 	}
-	return StopGradient(product)
+	// The values of single tokens are multiplied before they meet: a pair's is the product of its two.
+	ofA, ofB := split(tokens)
+	return StopGradient(Mul(pairs, Mul(BroadcastToShape(InsertAxes(ofA, -1), shape), BroadcastToShape(InsertAxes(ofB, 1), shape))))
 }
 
 // power is s^(1/tau).
@@ -93,20 +91,24 @@ func power(s *Node, tau float64) *Node {
 	return PowScalar(s, 1/tau)
 }
 
-// cosines returns the cosine of each pair of a [batch, A, dim] and b [batch, B, dim]: [batch, A, B].
-func cosines(a, b *Node) *Node {
-	unit := func(x *Node) *Node {
-		norm := Sqrt(ReduceAndKeep(Square(x), ReduceSum, -1))
-		return Div(x, BroadcastToShape(Where(IsZero(norm), OnesLike(norm), norm), x.Shape()))
-	}
-	return EinsumAxes(unit(a), unit(b), [][2]int{{2, 2}}, [][2]int{{0, 0}})
+// length is the length of each token, 1 for a token of zeros: [batch, tokens, dim] -> [batch, tokens, 1].
+func length(x *Node) *Node {
+	norm := Sqrt(ReduceAndKeep(Square(x), ReduceSum, -1))
+	return Where(IsZero(norm), OnesLike(norm), norm)
 }
+
+// direction is x [batch, tokens, dim] divided by its length.
+func direction(x, length *Node) *Node { return Div(x, BroadcastToShape(length, x.Shape())) }
+
+// cosines returns the cosine of each pair of the directions a [batch, A, dim] and b [batch, B, dim]:
+// [batch, A, B].
+func cosines(a, b *Node) *Node { return EinsumAxes(a, b, [][2]int{{2, 2}}, [][2]int{{0, 0}}) }
 
 // split restricts the evidence to set A and set B; attention maps stay whole.
 func (e Evidence) split() (a, b Evidence) {
 	a, b = Evidence{Attention: e.Attention}, Evidence{Attention: e.Attention}
 	for _, f := range []struct{ all, a, b **Node }{
-		{&e.X, &a.X, &b.X}, {&e.Received, &a.Received, &b.Received},
+		{&e.X, &a.X, &b.X}, {&e.length, &a.length, &b.length}, {&e.Received, &a.Received, &b.Received},
 		{&e.FromClass, &a.FromClass, &b.FromClass}, {&e.Keys, &a.Keys, &b.Keys}, {&e.Size, &a.Size, &b.Size},
 	} {
 		if *f.all != nil {

@@ -137,6 +137,8 @@ type Evidence struct {
 
 	// Learned returns a weight that the step declared.
 	Learned func(name string, dims ...int) *Node
+
+	length *Node // of X, [batch, tokens, 1]; 1 for a token of zeros
 }
 
 // sizes returns the token sizes [batch, tokens, 1], ones where nothing was fused yet.

@@ -121,7 +121,8 @@ type energyMatching struct {
 func (f energyMatching) slots() *Node {
 	g, batch, n := f.keys.Graph(), f.keys.Shape().Dimensions[0], f.keys.Shape().Dimensions[1]
 	index := iota(g, batch, n)
-	similarity := numbers(StopGradient(cosines(f.keys, f.keys))) // [b, n, n]
+	directions := StopGradient(direction(f.keys, length(f.keys)))
+	similarity := numbers(cosines(directions, directions)) // [b, n, n]
 	order := rank(energy(similarity, f.margin), index, 0)
 	mergeable, ahead := 2*f.r, n-2*f.r
 	if f.bipartite {

@@ -18,9 +18,7 @@ type Pooling struct {
 // PoolAttention weighs by attention received, at least 1e-30, times size (MCTF, arXiv 2403.10030, eq. 9).
 func PoolAttention() Pooling {
 	return Pooling{Name: "attention", Weight: func(e Evidence) *Node {
-		size := Squeeze(e.sizes(), -1)
-		largest := ReduceAndKeep(size, ReduceMax, -1)
-		return Mul(someAttention(e.Received), Div(size, BroadcastToShape(largest, size.Shape())))
+		return Mul(someAttention(e.Received), Squeeze(e.sizes(), -1))
 	}}
 }
 

@@ -68,8 +68,9 @@ func (m ToMe) Step(at Layer) (*Step, error) {
 		Needs:     []Input{InputMetric},
 		Assign: func(e Evidence) *Assignment {
 			a, b := split(e.Keys)
+			lengthA, lengthB := split(length(e.Keys))
 			return matching{
-				scores: StopGradient(cosines(a, b)), tokens: at.Tokens, giveA: r, protected: at.Protected,
+				scores: StopGradient(cosines(direction(a, lengthA), direction(b, lengthB))), tokens: at.Tokens, giveA: r, protected: at.Protected,
 			}.assign(e, PoolSize())
 		},
 	}, nil
