@@ -8,7 +8,7 @@
 // XLA compiles a graph for seconds, and a notebook's kernel starts a process for each cell. So graphs
 // that were compiled once are kept on disk, and a process that has the same graph again loads it. What
 // DeiT-S under MCTF (r=16, batch 16) then takes from start to logits is mostly its computation: on 2
-// cores 1.6 s instead of 15 (BenchmarkProcess); of 1.9 s of processor time 1.3 are the
+// cores 1.6 s instead of 12 (BenchmarkProcess); of 1.9 s of processor time 1.3 are the
 // computation, 0.3 loading the graph, 0.15 drawing the weights, 0.02 starting the plugin.
 //
 // It stands between go-xla and the plugin: go-xla is given a copy of the plugin's table of functions
@@ -45,16 +45,22 @@
 //
 // # What a fusion step costs on a CPU
 //
-// DeiT-S, batch 16, takes 2143 ms of processor time a batch, under MCTF (r=16) 1353, and 1188 where as many
-// tokens are only cut off (perf's samples on 2 cores of an AMD EPYC, each told to its kernel by its machine
-// code). Of the 165 ms between, 39 are products: attention of the tokens that are to go, and the matching. 75 are
-// XLA's packing, threads and memory, and the operating system's scheduler, for a layer with a step is 57 kernels where
-// one that cuts is 16. 51 are those kernels: 18 add up the attention received, most others norm and move tokens;
-// choosing the pairs is 6. Not faster were: weights and sizes by gathers or by sums in place of products with 0/1
-// matrices; an optimization barrier before the tokens are read; the scheduler without concurrency
-// (xla_cpu_enable_concurrency_optimized_scheduler=false). Without the newer emitters
-// (xla_cpu_use_fusion_emitters=false) a graph with MCTF compiles in two thirds of the time and runs a tenth
-// slower, and the plain model compiles in twice its time.
+// DeiT-S, batch 16, takes 997 ms, under MCTF (r=16) 654, and 577 where as many tokens are only cut off (medians of
+// 20 batches in turn, graphs from the cache, 2 cores of an AMD EPYC). What lies between is, by perf's samples, each
+// told to its kernel by its machine code, a quarter products, of tokens that are to go and of the matching; the rest
+// is XLA's packing, threads and memory, the operating system's scheduler, and some thirty kernels more a layer, none
+// of which stands out: choosing the pairs is 4% of it. The attention received did, as a sum that XLA makes on one
+// core; a product makes it in a sixth of the time (attention.Received), and MCTF's 691 ms became 654 with that and
+// fewer kernels, 518 for 648.
+//
+// Not faster were: weights and sizes by sums in place of products with 0/1 matrices (but fewer kernels, which is why
+// it is so now), or by gathers; an optimization barrier before the tokens are read; the scheduler without concurrency
+// (xla_cpu_enable_concurrency_optimized_scheduler=false); dividing attention by its sums only after the product
+// with the values; queries, keys and values by one product; products over batches in two or four parts. Without the
+// newer emitters (xla_cpu_use_fusion_emitters=false) a graph with MCTF compiles in two thirds of the time and runs a
+// tenth slower, and the plain model compiles in twice its time. GoMLX's backend for ONNX Runtime (compute-onnx
+// v0.1.5) runs the plain model no faster (1117 ms for 1012, medians of 7 in turn), and lacks operations of MCTF's step,
+// and bfloat16 on CPUs.
 //
 // Compiling is slow by the number of kernels: some 25 ms of processor time each, however small, and no two layers
 // under MCTF share one, having other numbers of tokens, while the twelve layers of the plain model share all theirs.
