@@ -93,8 +93,8 @@ func power(s *Node, tau float64) *Node {
 
 // length is the length of each token, 1 for a token of zeros: [batch, tokens, dim] -> [batch, tokens, 1].
 func length(x *Node) *Node {
-	norm := Sqrt(ReduceAndKeep(Square(x), ReduceSum, -1))
-	return Where(IsZero(norm), OnesLike(norm), norm)
+	n := norm(x)
+	return Where(IsZero(n), OnesLike(n), n)
 }
 
 // direction is x [batch, tokens, dim] divided by its length.
