@@ -46,12 +46,12 @@
 // # What a fusion step costs on a CPU
 //
 // DeiT-S, batch 16, takes 997 ms, under MCTF (r=16) 654, and 577 where as many tokens are only cut off (medians of
-// 20 batches in turn, graphs from the cache, 2 cores of an AMD EPYC). What lies between is, by perf's samples, each
-// told to its kernel by its machine code, a quarter products, of tokens that are to go and of the matching; the rest
-// is XLA's packing, threads and memory, the operating system's scheduler, and some thirty kernels more a layer, none
-// of which stands out: choosing the pairs is 4% of it. The attention received did, as a sum that XLA makes on one
-// core; a product makes it in a sixth of the time (attention.Received), and MCTF's 691 ms became 654 with that and
-// fewer kernels, 518 for 648.
+// 20 batches in turn, graphs from the cache, 2 cores of an AMD EPYC). It was 691 under MCTF with 648 kernels in place
+// of 518, and with the attention received as a sum, which XLA makes on one core; a product makes it in a sixth of the
+// time (attention.Received). Of the 165 ms of processor time that were then between MCTF and cutting, 39 were
+// products, of tokens that are to go and of the matching; 75 XLA's packing, threads and memory, and the operating
+// system's scheduler; 18 the attention received; 6 choosing the pairs; the rest small kernels that norm and move
+// tokens (perf's samples, each told to its kernel by its machine code).
 //
 // Not faster were: weights and sizes by sums in place of products with 0/1 matrices (but fewer kernels, which is why
 // it is so now), or by gathers; an optimization barrier before the tokens are read; the scheduler without concurrency
@@ -64,11 +64,12 @@
 //
 // Compiling is slow by the number of kernels: some 25 ms of processor time each, however small, and no two layers
 // under MCTF share one, having other numbers of tokens, while the twelve layers of the plain model share all theirs.
-// So cutting alone compiles in 6 times the plain model's time, and no step makes it twice. Half is LLVM, a fifth
+// So cutting alone compiles in 5 times the plain model's time, and no step makes it twice. Half is LLVM, a fifth
 // MLIR; what was XLA's threads waiting for each other's memory is gone (malloc.go).
 //
-// Weights laid out [in, out] go to XNNPACK's products, which are faster than those of Eigen and oneDNN that [out, in]
-// goes to: 3 to 16% for DeiT-S at batch 1, 7% at batch 16. It is not done, for bfloat16 needs [out, in]: see below.
+// Weights laid out [in, out] go to XNNPACK's products in place of those of Eigen and oneDNN that [out, in] goes to.
+// From one run to another DeiT-S was 2 to 8% faster with them at batch 16, and from 10% slower to 16% faster at
+// batch 1. It is not done, for bfloat16 needs [out, in]: see below.
 //
 // # bfloat16 on a CPU
 //
