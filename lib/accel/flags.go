@@ -19,8 +19,11 @@ const fewerKernels = "--xla_disable_hlo_passes=tree_reduction_rewriter"
 func setFlags(path string) {
 	flags := strings.TrimSpace(os.Getenv("XLA_FLAGS"))
 	inFile := flags != "" && !strings.HasPrefix(flags, "--")
-	if inFile || strings.Contains(flags, "xla_disable_hlo_passes") || !strings.Contains(filepath.Base(path), "cpu") {
+	if inFile || strings.Contains(flags, "xla_disable_hlo_passes") || !isCPU(path) {
 		return
 	}
 	_ = os.Setenv("XLA_FLAGS", strings.TrimSpace(flags+" "+fewerKernels)) // without it compiling takes longer
 }
+
+// isCPU reports whether a plugin is for CPUs, by the name of its file.
+func isCPU(path string) bool { return strings.Contains(filepath.Base(path), "cpu") }

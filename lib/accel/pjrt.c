@@ -76,8 +76,18 @@ void *tokenfuse_ask(const PJRT_Api *api, int function, void *of, size_t *size) {
 	return args.answer;
 }
 
-PJRT_Error *tokenfuse_compile(const PJRT_Api *api, PJRT_Client_Compile_Args *args) {
-	return api->function[PJRT_Client_Compile](args);
+PJRT_Error *tokenfuse_compile(const PJRT_Api *api, PJRT_Client_Compile_Args *args, const char *code, size_t size) {
+	if (code == NULL) {
+		return api->function[PJRT_Client_Compile](args);
+	}
+	PJRT_Program program = *args->program;
+	program.code = (char *)code;
+	program.code_size = size;
+	PJRT_Client_Compile_Args other = *args;
+	other.program = &program;
+	PJRT_Error *error = api->function[PJRT_Client_Compile](&other);
+	args->executable = other.executable;
+	return error;
 }
 
 PJRT_LoadedExecutable *tokenfuse_load(const PJRT_Api *api, PJRT_Client *client, const void *bytes, size_t size) {

@@ -22,14 +22,16 @@ import (
 
 	"tokenfuse/lib/accel/internal/compilecache"
 	"tokenfuse/lib/internal/diskcache"
+	"tokenfuse/lib/native"
 )
 
-// plugin is a PJRT plugin whose programs go through the compile cache.
+// plugin is a PJRT plugin whose programs go through package native and the compile cache.
 type plugin struct {
-	api   *C.PJRT_Api // its own table
-	path  string
-	id    compilecache.Identity // of its file, as it was loaded
-	store compilecache.Store
+	api    *C.PJRT_Api // its own table
+	path   string
+	id     compilecache.Identity // of its file, as it was loaded
+	store  *compilecache.Store   // nil where the cache is off
+	native bool                  // it knows the operations in C
 
 	environment []string // as it was loaded: XLA reads its flags once
 	// surroundings is what is the same for all of its programs.
@@ -39,43 +41,40 @@ type plugin struct {
 // plugins are those wrapped, by their numbers. Only wrap changes it.
 var plugins [C.TOKENFUSE_PLUGINS]*plugin
 
-// wrap returns the address of the table of the plugin that go-xla loads from path under a name, with
-// the compile cache in it, or 0 where the cache is off or not possible. Not for several goroutines.
-func wrap(name, path string) uintptr {
-	store, err := cacheStore()
-	if err != nil {
-		return 0
-	}
+// wrap returns the plugin that go-xla loads from path under a name, and the address of its table with our
+// PJRT_Client_Compile in it, or 0 where that is not possible. Not for several goroutines.
+func wrap(name, path string) (*plugin, uintptr) {
 	id, err := compilecache.Identify(path)
 	number := slices.Index(plugins[:], nil)
 	if err != nil || number < 0 {
-		return 0
+		return nil, 0
 	}
 	cPath := C.CString(path)
 	defer C.free(unsafe.Pointer(cPath))
 	api := C.tokenfuse_open(cPath)
 	if api == nil {
-		return 0
+		return nil, 0
 	}
 	// go-xla loads it first: for CUDA it looks after libraries, and sets XLA_FLAGS.
 	if _, err := pjrt.GetPlugin(name); err != nil {
-		return 0
+		return nil, 0
 	}
-	environment, err := compilecache.Environment(os.Environ())
-	if err != nil {
-		return 0
-	}
+	environment, noCache := compilecache.Environment(os.Environ())
 	if now, err := compilecache.Identify(path); err != nil || now != id {
-		return 0 // replaced meanwhile: which one was loaded?
+		return nil, 0 // replaced meanwhile: which one was loaded?
 	}
 	wrapped := C.tokenfuse_wrap(api, C.int(number))
 	if wrapped == nil {
-		return 0
+		return nil, 0
 	}
-	p := &plugin{api: api, path: path, store: store, id: id, environment: environment}
+	p := &plugin{api: api, path: path, id: id, environment: environment}
+	if store, err := cacheStore(); err == nil && noCache == nil {
+		p.store = &store
+	}
+	p.native = isCPU(path) && native.Register(api.extension_start)
 	p.surroundings = sync.OnceValues(p.surrounding)
 	plugins[number] = p
-	return uintptr(unsafe.Pointer(wrapped))
+	return p, uintptr(unsafe.Pointer(wrapped))
 }
 
 // surrounding runs at the first program: it hashes the plugin, unless that was done before.
@@ -96,10 +95,26 @@ func (p *plugin) surrounding() (program compilecache.Program, err error) {
 //export tokenfuseCompile
 func tokenfuseCompile(number C.int, args *C.PJRT_Client_Compile_Args) *C.PJRT_Error {
 	p := plugins[number]
-	key, err := p.key(args)
+	if err := known(args); err != nil {
+		slog.Debug("accel: compiled as it came", "why", err)
+		return C.tokenfuse_compile(p.api, args, nil, 0)
+	}
+	program := text(unsafe.Pointer(args.program.code), args.program.code_size)
+	var code *C.char // of the program where it is another than came
+	if p.native {
+		rewritten, calls, err := native.Rewrite(program)
+		if err != nil {
+			rewritten = err.Error() // which is no program: the compiler says so
+		}
+		if program = rewritten; calls > 0 || err != nil {
+			code = (*C.char)(unsafe.Pointer(unsafe.StringData(program)))
+		}
+	}
+	size := C.size_t(len(program))
+	key, err := p.key(args, program)
 	if err != nil {
 		slog.Debug("accel: compiled beside the cache", "why", err)
-		return C.tokenfuse_compile(p.api, args)
+		return C.tokenfuse_compile(p.api, args, code, size)
 	}
 	if p.load(key, args) {
 		cacheCounts.hits.Add(1)
@@ -107,7 +122,7 @@ func tokenfuseCompile(number C.int, args *C.PJRT_Client_Compile_Args) *C.PJRT_Er
 		slog.Debug("accel: compiled before", "key", key)
 		return nil
 	}
-	if failure := C.tokenfuse_compile(p.api, args); failure != nil {
+	if failure := C.tokenfuse_compile(p.api, args, code, size); failure != nil {
 		return failure
 	}
 	cacheCounts.misses.Add(1)
@@ -142,12 +157,20 @@ func (p *plugin) save(key compilecache.Key, executable *C.PJRT_LoadedExecutable)
 	return p.store.Put(key, unsafe.Slice((*byte)(bytes), int(size)))
 }
 
-// key returns the key of a compilation. An error means that the cache must not answer it.
-func (p *plugin) key(args *C.PJRT_Client_Compile_Args) (compilecache.Key, error) {
+// known returns an error for a compilation that is not asked as the published API says.
+func known(args *C.PJRT_Client_Compile_Args) error {
 	const argsSize, programSize = C.sizeof_PJRT_Client_Compile_Args, C.sizeof_PJRT_Program
 	if args.struct_size != argsSize || args.extension_start != nil ||
 		args.program == nil || args.program.struct_size != programSize || args.program.extension_start != nil {
-		return compilecache.Key{}, errors.New("unknown arguments")
+		return errors.New("unknown arguments")
+	}
+	return nil
+}
+
+// key returns the key of the compilation of a program. An error means that the cache must not answer it.
+func (p *plugin) key(args *C.PJRT_Client_Compile_Args, code string) (compilecache.Key, error) {
+	if p.store == nil {
+		return compilecache.Key{}, errors.New("there is none")
 	}
 	environment, err := compilecache.Environment(os.Environ())
 	if err != nil {
@@ -163,7 +186,7 @@ func (p *plugin) key(args *C.PJRT_Client_Compile_Args) (compilecache.Key, error)
 	if program.Client, err = p.describe(args.client); err != nil {
 		return compilecache.Key{}, err
 	}
-	program.Code = text(unsafe.Pointer(args.program.code), args.program.code_size)
+	program.Code = code
 	program.Format = text(unsafe.Pointer(args.program.format), args.program.format_size)
 	program.Options = text(unsafe.Pointer(args.compile_options), args.compile_options_size)
 	return program.Key(), nil

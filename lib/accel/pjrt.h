@@ -110,8 +110,8 @@ PJRT_Api *tokenfuse_wrap(const PJRT_Api *real, int number);
 // them but the last. It returns NULL for an error. size may be NULL.
 void *tokenfuse_ask(const PJRT_Api *api, int function, void *of, size_t *size);
 
-// tokenfuse_compile is the plugin's own PJRT_Client_Compile.
-PJRT_Error *tokenfuse_compile(const PJRT_Api *api, PJRT_Client_Compile_Args *args);
+// tokenfuse_compile is the plugin's own PJRT_Client_Compile, for a program of other code unless that is NULL.
+PJRT_Error *tokenfuse_compile(const PJRT_Api *api, PJRT_Client_Compile_Args *args, const char *code, size_t size);
 
 // tokenfuse_load makes an executable of what tokenfuse_serialize gave. It returns NULL for an error.
 PJRT_LoadedExecutable *tokenfuse_load(const PJRT_Api *api, PJRT_Client *client, const void *bytes, size_t size);

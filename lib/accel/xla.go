@@ -9,6 +9,8 @@ import (
 
 	_ "github.com/gomlx/go-xla/compute/xla" // the backend "xla"
 	"github.com/gomlx/go-xla/pjrt"
+
+	"tokenfuse/lib/native"
 )
 
 // xlaLinked reports whether this program can load PJRT plugins.
@@ -20,7 +22,7 @@ var xlaNames = []string{"xla", "stablehlo", "hlo", "shlo"}
 // prepared holds the plugins that prepare was called for, by the names that configurations give them.
 var prepared = map[string]bool{}
 
-// prepare puts the compile cache before the plugin that a configuration names, the first time that it
+// prepare puts the compile cache, and package native, before the plugin that a configuration names, the first time that it
 // is named, and sets XLA's flags. Where that is not possible the plugin stays as it is: go-xla loads it, and says what is
 // wrong with it. Not for several goroutines.
 func prepare(config string) {
@@ -35,7 +37,11 @@ func prepare(config string) {
 		path = pjrt.AvailablePlugins()[name]
 	}
 	setFlags(path)
-	if api := wrap(name, path); api != 0 {
-		_ = pjrt.RegisterPreloadedPlugin(name, api) // fails as the plugin did not just before
+	p, api := wrap(name, path)
+	if p == nil || pjrt.RegisterPreloadedPlugin(name, api) != nil {
+		return
+	}
+	if p.native {
+		native.ServedBy(name)
 	}
 }

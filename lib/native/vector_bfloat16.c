@@ -1,0 +1,23 @@
+//go:build cgo && (linux || darwin)
+
+// For AVX-512 with its instructions for bfloat16, on x86-64.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx512bf16,fma")
+
+#include "operations.h"
+
+#define LANES 16
+#define HEIGHT 6
+#define TILE 4
+
+#include "vector.h"
+#include "bfloat16.h"
+#include "tile.h"
+#include "attention.h"
+#include "norm.h"
+#include "gelu.h"
+#include "linear.h"
+#include "pairs.h"
+
+const operations operations_bfloat16 = {attend, attend_ahead, normalise, activate, round_rows, pack, multiply_part, compare, WIDTH, BLOCK, PAIRS};
+#endif
