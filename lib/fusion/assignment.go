@@ -10,7 +10,7 @@ import (
 type Assignment struct {
 	slot      *Node // [batch, tokens], the fused token that takes it, -1 for a token that is dropped
 	weight    *Node // [batch, tokens], its share there
-	belongs   *Node // [batch, fused, tokens], whether a token goes into a fused token
+	belongs   *Node // see members
 	shares    *Node // [batch, fused, tokens], of a soft assignment; else nil
 	pool      func(a *Assignment, x *Node) *Node
 	remaining int
@@ -22,6 +22,8 @@ type Assignment struct {
 	// has beside them, [batch, tokens]; nil where that is to be the first by position.
 	joins *Node
 	lists *lists // see positions
+
+	inference bool // no gradient will be asked for
 }
 
 // Fuse sends each token into the fused token of its slot [batch, tokens], 0 to remaining-1, or -1 to
@@ -39,9 +41,15 @@ func Fuse(slot, weight *Node, remaining int) *Assignment {
 // FuseSum is Fuse with the sum of the weighted tokens in place of their mean: slots and weights
 // [batch, tokens].
 func FuseSum(slot, weight *Node, remaining int) *Assignment {
-	a := &Assignment{slot: StopGradient(slot), weight: StopGradient(weight), remaining: remaining}
-	a.belongs = hits(a.slot, remaining)
-	return a
+	return &Assignment{slot: StopGradient(slot), weight: StopGradient(weight), remaining: remaining}
+}
+
+// members says whether a token goes into a fused token, [batch, fused, tokens].
+func (a *Assignment) members() *Node {
+	if a.belongs == nil {
+		a.belongs = hits(a.slot, a.remaining)
+	}
+	return a.belongs
 }
 
 // Keep drops all tokens but the protected ones, which come first, and the `keep` with the highest
@@ -66,14 +74,23 @@ func Mix(shares *Node) *Assignment {
 	return a
 }
 
+// ForInference says that no gradient will be asked for what it pools, so that package native's operations may pool.
+func (a *Assignment) ForInference() *Assignment {
+	a.inference = true
+	return a
+}
+
 // Remaining is the number of fused tokens.
 func (a *Assignment) Remaining() int { return a.remaining }
 
 // Slot returns, for each token, the fused token that takes it, [batch, tokens], -1 where dropped.
 func (a *Assignment) Slot() *Node { return a.slot }
 
+// Share returns the share of each token in the fused token that takes it, [batch, tokens].
+func (a *Assignment) Share() *Node { return a.weight }
+
 // Member returns the source map of this step, 0/1, [batch, fused tokens, tokens].
-func (a *Assignment) Member() *Node { return ConvertDType(a.belongs, a.slot.DType()) }
+func (a *Assignment) Member() *Node { return ConvertDType(a.members(), a.slot.DType()) }
 
 // Filled says which fused tokens any token went into, 0/1, [batch, fused tokens].
 func (a *Assignment) Filled() *Node { return ReduceMax(a.Member(), 2) }
@@ -81,6 +98,9 @@ func (a *Assignment) Filled() *Node { return ReduceMax(a.Member(), 2) }
 // Linear reports whether tokens are pooled by shares, so that pooling commutes with sums; a maximum
 // does not.
 func (a *Assignment) Linear() bool { return a.pool == nil }
+
+// Soft reports whether fused tokens are made of shares of all tokens: then slots and shares do not say it all.
+func (a *Assignment) Soft() bool { return a.shares != nil }
 
 // Tokens pools tokens [batch, tokens, dim] -> [batch, fused tokens, dim].
 func (a *Assignment) Tokens(x *Node) *Node {
@@ -96,36 +116,42 @@ func (a *Assignment) Mean(x *Node) *Node {
 	if a.shares != nil {
 		return EinsumAxes(a.shares, x, [][2]int{{2, 1}}, [][2]int{{0, 0}})
 	}
-	if a.gapless {
-		return a.pooled(x)
-	}
-	share := Mul(x, BroadcastToShape(InsertAxes(a.weight, -1), x.Shape()))
-	return EinsumAxes(a.Member(), share, [][2]int{{2, 1}}, [][2]int{{0, 0}})
+	return a.pooledBy(a.weight, x, func() *Node {
+		if a.gapless {
+			return a.pooled(x)
+		}
+		share := Mul(x, BroadcastToShape(InsertAxes(a.weight, -1), x.Shape()))
+		return EinsumAxes(a.Member(), share, [][2]int{{2, 1}}, [][2]int{{0, 0}})
+	})
 }
 
 // Sum adds up what belongs to the tokens of each group, [batch, tokens, n] -> [batch, fused tokens, n]:
 // sizes, and source maps [batch, tokens, patches].
 func (a *Assignment) Sum(x *Node) *Node {
-	if x.Shape().Dim(-1) == 1 {
-		return InsertAxes(a.sums(Squeeze(x, -1)), -1)
-	}
-	return EinsumAxes(a.Member(), x, [][2]int{{2, 1}}, [][2]int{{0, 0}})
+	return a.pooledBy(Ones(x.Graph(), a.slot.Shape()), x, func() *Node {
+		if x.Shape().Dim(-1) == 1 {
+			return InsertAxes(a.sums(Squeeze(x, -1)), -1)
+		}
+		return EinsumAxes(a.Member(), x, [][2]int{{2, 1}}, [][2]int{{0, 0}})
+	})
 }
 
 // sums adds up a number of each token over its group, [batch, tokens] -> [batch, fused tokens].
 func (a *Assignment) sums(x *Node) *Node {
-	full := shapes.Make(x.DType(), a.belongs.Shape().Dimensions...)
-	return ReduceSum(Where(a.belongs, BroadcastToShape(InsertAxes(x, 1), full), Zeros(x.Graph(), full)), 2)
+	full := shapes.Make(x.DType(), a.members().Shape().Dimensions...)
+	return ReduceSum(Where(a.members(), BroadcastToShape(InsertAxes(x, 1), full), Zeros(x.Graph(), full)), 2)
 }
 
 // Spread gives each token what its group has: [batch, fused tokens, dim] -> [batch, tokens, dim].
 // With it the fused map never needs to be formed: applying it to values v of fused tokens is
 // Tokens(map Spread(v)).
 func (a *Assignment) Spread(x *Node) *Node {
-	if a.gapless && !a.drops {
-		return rows(x, a.slot)
-	}
-	return EinsumAxes(a.Member(), x, [][2]int{{1, 1}}, [][2]int{{0, 0}})
+	return a.spreadOut(x, func() *Node {
+		if a.gapless && !a.drops {
+			return rows(x, a.slot)
+		}
+		return EinsumAxes(a.Member(), x, [][2]int{{1, 1}}, [][2]int{{0, 0}})
+	})
 }
 
 // Map fuses an attention map with its tokens, [batch, heads, tokens, tokens] ->
@@ -144,7 +170,7 @@ func (a *Assignment) Max(x *Node) *Node {
 	d := x.Shape().Dimensions
 	full := []int{d[0], a.remaining, d[1], d[2]}
 	spread := BroadcastToDims(InsertAxes(x, 1), full...)
-	belongs := BroadcastToDims(InsertAxes(a.belongs, -1), full...)
+	belongs := BroadcastToDims(InsertAxes(a.members(), -1), full...)
 	absent := Infinity(x.Graph(), x.DType(), -1)
 	return ReduceMax(Where(belongs, spread, BroadcastToDims(absent, full...)), 2)
 }

@@ -23,22 +23,15 @@ type Criterion struct {
 
 // Similarity is ((cos(x_a, x_b) + 1) / 2)^(1/tau) on the residual stream (MCTF eq. 5).
 func Similarity(tau float64) Criterion {
-	return Criterion{Name: "similarity", Tau: tau, Score: func(a, b Evidence) *Node {
-		return MulScalar(OnePlus(cosines(direction(a.X, a.length), direction(b.X, b.length))), 0.5)
-	}}
+	return Criterion{Name: "similarity", Tau: tau, Score: func(a, b Evidence) *Node { return a.origins.similarityOf(a.X, b.X) }}
 }
 
 // Informativeness fuses tokens that receive little attention: i_t = 1 / (attention received by t,
 // mean over heads and queries), as (i_a i_b)^(1/tau) after division by the largest (MCTF eq. 6).
 // Attention counts as at least 1e-30: a softmax may give a token none at all.
 func Informativeness(tau float64) Criterion {
-	return Criterion{Name: "informativeness", Tau: tau, Token: func(e Evidence) *Node {
-		return Reciprocal(someAttention(e.Received))
-	}}
+	return Criterion{Name: "informativeness", Tau: tau, Token: func(e Evidence) *Node { return e.origins.inverseOf(e.Received) }}
 }
-
-// someAttention is attention received that can be divided by.
-func someAttention(received *Node) *Node { return MaxScalar(received, 1e-30) }
 
 // Size fuses tokens that stand for few patches: z_t = 1/size, as (z_a z_b)^(1/tau) after division by
 // the largest (MCTF eq. 7). Before the first fusion it has nothing to say.
@@ -47,25 +40,31 @@ func Size(tau float64) Criterion {
 		if e.Size == nil {
 			return nil
 		}
-		return Reciprocal(Squeeze(e.Size, -1))
+		return e.origins.inverseOf(Squeeze(e.Size, -1))
 	}}
 }
+
+// someAttention is attention received that can be divided by.
+func someAttention(received *Node) *Node { return MaxScalar(received, 1e-30) }
 
 // scores multiplies the criteria over all pairs: [batch, A, B]. Pairs all score 1 when every
 // criterion is off.
 func scores(criteria []Criterion, e Evidence) *Node {
-	e.length = length(e.X)
+	e.origins = &origins{}
 	a, b := e.split()
-	shape := shapes.Make(e.X.DType(), a.X.Shape().Dimensions[0], a.X.Shape().Dimensions[1], b.X.Shape().Dimensions[1])
-	pairs, tokens := Ones(e.X.Graph(), shape), Ones(e.X.Graph(), shapes.Make(e.X.DType(), e.X.Shape().Dimensions[:2]...))
+	e.origins.compared, e.origins.cosine = a.X, cosinesOfPairs(e.X, e.Inference) // not computed where nothing reads it
+	shape := pairsOf(e.X)
+	var pairs, tokens []*Node // scores and values, to their powers
+	native := &factors{}
 	for _, c := range criteria {
 		if c.Tau == 0 {
 			continue
 		}
 		if c.Token != nil {
 			if value := c.Token(e); value != nil {
+				native.token(e.origins.inverses[value], c.Tau)
 				value = Div(value, BroadcastToShape(ReduceAndKeep(value, ReduceMax, -1), value.Shape()))
-				tokens = Mul(tokens, power(value, c.Tau))
+				tokens = append(tokens, power(value, c.Tau))
 			}
 			continue
 		}
@@ -76,11 +75,26 @@ func scores(criteria []Criterion, e Evidence) *Node {
 		if !score.Shape().Equal(shape) {
 			panic(fmt.Errorf("fusion: criterion %q scored %s, want %s", c.Name, score.Shape(), shape))
 		}
-		pairs = Mul(pairs, power(score, c.Tau))
+		native.pair(score == e.origins.similarity, c.Tau)
+		pairs = append(pairs, power(score, c.Tau))
 	}
-	// The values of single tokens are multiplied before they meet: a pair's is the product of its two.
-	ofA, ofB := split(tokens)
-	return StopGradient(Mul(pairs, Mul(BroadcastToShape(InsertAxes(ofA, -1), shape), BroadcastToShape(InsertAxes(ofB, 1), shape))))
+	definition := func() *Node {
+		product := Ones(e.X.Graph(), shape)
+		for _, score := range pairs {
+			product = Mul(product, score)
+		}
+		// The values of single tokens are multiplied before they meet: a pair's is the product of its two.
+		values := Ones(e.X.Graph(), shapes.Make(e.X.DType(), e.X.Shape().Dimensions[:2]...))
+		for _, value := range tokens {
+			values = Mul(values, value)
+		}
+		ofA, ofB := split(values)
+		return Mul(product, Mul(BroadcastToShape(InsertAxes(ofA, -1), shape), BroadcastToShape(InsertAxes(ofB, 1), shape)))
+	}
+	if !e.Inference {
+		return StopGradient(definition())
+	}
+	return StopGradient(native.scores(definition, e.X))
 }
 
 // power is s^(1/tau).
@@ -106,9 +120,9 @@ func cosines(a, b *Node) *Node { return EinsumAxes(a, b, [][2]int{{2, 2}}, [][2]
 
 // split restricts the evidence to set A and set B; attention maps stay whole.
 func (e Evidence) split() (a, b Evidence) {
-	a, b = Evidence{Attention: e.Attention}, Evidence{Attention: e.Attention}
+	a, b = Evidence{Attention: e.Attention, origins: e.origins}, Evidence{Attention: e.Attention, origins: e.origins}
 	for _, f := range []struct{ all, a, b **Node }{
-		{&e.X, &a.X, &b.X}, {&e.length, &a.length, &b.length}, {&e.Received, &a.Received, &b.Received},
+		{&e.X, &a.X, &b.X}, {&e.Received, &a.Received, &b.Received},
 		{&e.FromClass, &a.FromClass, &b.FromClass}, {&e.Keys, &a.Keys, &b.Keys}, {&e.Size, &a.Size, &b.Size},
 	} {
 		if *f.all != nil {

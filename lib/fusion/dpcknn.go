@@ -112,9 +112,9 @@ func (m DPCKNN) sparsity(squares *Node) *Node {
 // does this, but not to protected tokens.
 func weigh(slot, scores *Node, protected, remaining int) *Assignment {
 	a := FuseSum(slot, OnesLike(slot), remaining)
-	g, member := slot.Graph(), shapes.Make(slot.DType(), a.belongs.Shape().Dimensions...)
+	g, member := slot.Graph(), shapes.Make(slot.DType(), a.members().Shape().Dimensions...)
 	never := Infinity(g, slot.DType(), -1)
-	inside := Where(a.belongs, BroadcastToShape(InsertAxes(scores, 1), member), BroadcastToShape(never, member))
+	inside := Where(a.members(), BroadcastToShape(InsertAxes(scores, 1), member), BroadcastToShape(never, member))
 	column := shapes.Make(slot.DType(), member.Dimensions[0], remaining, 1)
 	nothing := BroadcastToShape(Scalar(g, slot.DType(), math.Log(1e-6)), column)
 	nothing = Where(LessThan(Iota(g, column, 1), scalar(g, protected)), BroadcastToShape(never, column), nothing)

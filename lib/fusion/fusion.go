@@ -135,10 +135,13 @@ type Evidence struct {
 	Present   *Node // 0/1, [batch, tokens]; nil where all tokens are present, as they are unless a step was Adaptive
 	Key       *Node // a number of the image itself, uint32 [batch], from which random choices are made
 
+	// Inference says that no gradient will be asked for: package native's operations may compute.
+	Inference bool
+
 	// Learned returns a weight that the step declared.
 	Learned func(name string, dims ...int) *Node
 
-	length *Node // of X, [batch, tokens, 1]; 1 for a token of zeros
+	origins *origins // of what criteria and poolings make of it
 }
 
 // sizes returns the token sizes [batch, tokens, 1], ones where nothing was fused yet.

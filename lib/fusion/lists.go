@@ -32,8 +32,8 @@ func (a *Assignment) positions() *lists {
 	l, joins := &lists{}, a.joins
 	if joins != nil {
 		stays := LessThan(joins, ZerosLike(joins))
-		l.first = positionOf(And(a.belongs, BroadcastToShape(InsertAxes(stays, 1), a.belongs.Shape())))
-	} else if l.first = positionOf(a.belongs); !a.drops {
+		l.first = positionOf(And(a.members(), BroadcastToShape(InsertAxes(stays, 1), a.members().Shape())))
+	} else if l.first = positionOf(a.members()); !a.drops {
 		position := iota(g, batch, tokens)
 		beside := NotEqual(lookup(l.first, a.slot), position)
 		joins = Where(beside, countBefore(beside), AddScalar(ZerosLike(position), -1))

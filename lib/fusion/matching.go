@@ -106,9 +106,21 @@ func (m matching) slots() (slot, joins *Node, remaining int) {
 
 // assign pools the tokens that were matched.
 func (m matching) assign(e Evidence, p Pooling) *Assignment {
-	slot, joins, remaining := m.slots()
-	a := p.assign(e, slot, remaining)
-	a.matching, a.joins = &m, StopGradient(joins)
+	var slot, joins *Node
+	define := func() *Node {
+		slot, joins, _ = m.slots()
+		return slot
+	}
+	if e.Inference {
+		slot = m.slot(define)
+	} else {
+		define()
+	}
+	a := p.assign(e, slot, m.tokens-m.giveA-m.giveB)
+	a.matching = &m
+	if joins != nil {
+		a.joins = StopGradient(joins)
+	}
 	return a
 }
 

@@ -18,7 +18,8 @@ type Pooling struct {
 // PoolAttention weighs by attention received, at least 1e-30, times size (MCTF, arXiv 2403.10030, eq. 9).
 func PoolAttention() Pooling {
 	return Pooling{Name: "attention", Weight: func(e Evidence) *Node {
-		return Mul(someAttention(e.Received), Squeeze(e.sizes(), -1))
+		received, size := someAttention(e.Received), Squeeze(e.sizes(), -1)
+		return e.origins.product(Mul(received, size), size, e.Received)
 	}}
 }
 
@@ -45,10 +46,17 @@ func (p Pooling) or(otherwise Pooling) Pooling {
 // assign makes the assignment of slots [batch, tokens] that pools so; every fused token has a member.
 func (p Pooling) assign(e Evidence, slot *Node, remaining int) *Assignment {
 	weight := OnesLike(slot)
+	e.origins = &origins{}
 	if p.Weight != nil {
 		weight = p.Weight(e)
 	}
-	a := Fuse(slot, weight, remaining).withoutGaps()
+	var a *Assignment
+	if e.Inference {
+		a = fuseProduct(slot, e.origins.factorsOf(weight), weight, remaining)
+	} else {
+		a = Fuse(slot, weight, remaining)
+	}
+	a = a.withoutGaps()
 	a.pool = p.Pool
 	return a
 }

@@ -99,7 +99,7 @@ func (s Single) Run(backend compute.Backend, in Tensors) (*Tensors, error) {
 	}
 	matched := false // known once the graph is built
 	exec, err := NewExec(backend, func(nodes []*Node) []*Node {
-		e := Evidence{X: nodes[0], Key: ImageKey(nodes[0])}
+		e := Evidence{X: nodes[0], Key: ImageKey(nodes[0]), Inference: true}
 		nodes = nodes[1:]
 		next := func(t *tensors.Tensor) (n *Node) {
 			if t != nil {
@@ -121,7 +121,7 @@ func (s Single) Run(backend compute.Backend, in Tensors) (*Tensors, error) {
 			}
 			return out
 		}
-		a := step.Assign(e)
+		a := step.Assign(e).ForInference()
 		out := []*Node{a.Tokens(e.X), a.Sum(size), a.Member()}
 		if ahead {
 			out = append(out, a.Map(e.Attention))

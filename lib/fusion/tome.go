@@ -67,10 +67,8 @@ func (m ToMe) Step(at Layer) (*Step, error) {
 		Matching:  (at.Tokens + 1) / 2 * (at.Tokens / 2) * (at.Dim / at.Heads),
 		Needs:     []Input{InputMetric},
 		Assign: func(e Evidence) *Assignment {
-			a, b := split(e.Keys)
-			lengthA, lengthB := split(length(e.Keys))
 			return matching{
-				scores: StopGradient(cosines(direction(a, lengthA), direction(b, lengthB))), tokens: at.Tokens, giveA: r, protected: at.Protected,
+				scores: StopGradient(cosinesOfPairs(e.Keys, e.Inference)), tokens: at.Tokens, giveA: r, protected: at.Protected,
 			}.assign(e, PoolSize())
 		},
 	}, nil
