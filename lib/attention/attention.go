@@ -20,6 +20,8 @@
 //     asking for it costs nothing, and has no part in how the others are computed. Of the methods of
 //     package fusion, those do that read Evidence.Attention, and MCTF one step ahead with a pooling
 //     that is no weighted mean.
+//   - For inference on XLA's CPU, Mix and Received form no map, and FromClass takes its one row, by package
+//     native; but where MCTF fuses one step ahead the map is there for both its uses, up to [MapBytes].
 //   - Where the backend has attention as one operation, Apply is that and Received its gradient, which
 //     forms no map either: cuDNN's on CUDA, in float16 and bfloat16, which a model of package vit
 //     computes in by its dtype. It was tried by a stand-in, not on a GPU.

@@ -4,8 +4,9 @@ import (
 	"math"
 
 	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"tokenfuse/lib/native"
 )
 
 const (
@@ -25,11 +26,15 @@ const (
 type Self struct {
 	queries, keys *Node // [batch, heads, tokens, d]
 	bias          *Node // broadcast to [batch, heads, queries, keys]; nil is none
+	times         *Node // how often a key counts, [batch, keys]: its part in the bias; nil is once
 	present       *Node // 0/1, [batch, tokens]; nil where all are present
 	attn          *Node // the map, once it was asked for
 
 	mapBytes, blockBytes int
 	kernel               kernel
+	projected            *projected // of which the queries and keys are, where package native computes
+	received             *Node      // once it was asked for
+	formed               bool       // whether package native forms the map
 }
 
 // Of returns the attention of queries over keys, both [batch, heads, tokens, d].
@@ -40,12 +45,27 @@ func Of(queries, keys *Node) *Self {
 // Biased adds a bias to the logits, before the softmax: of rank 4, each axis that of
 // [batch, heads, queries, keys] or 1. An additive mask holds 0 and minus infinity.
 func (s *Self) Biased(bias *Node) *Self {
+	with := s.biased(bias)
+	with.projected = nil // of which package native's operations know nothing
+	return with
+}
+
+func (s *Self) biased(bias *Node) *Self {
 	with := *s
 	if with.bias = bias; s.bias != nil {
 		with.bias = Add(s.bias, bias)
 	}
-	with.attn = nil
+	with.attn, with.received, with.formed = nil, nil, false
 	return &with
+}
+
+// counting is attention in which a key counts `times` times, [batch, keys].
+func (s *Self) counting(times *Node) *Self {
+	with := s.biased(StopGradient(InsertAxes(Log(times), 1, 1)))
+	if with.times = times; s.times != nil {
+		with.times = Mul(s.times, times)
+	}
+	return with
 }
 
 // Proportional lets a token count as often as the patches it stands for: the logarithm of size
@@ -55,7 +75,7 @@ func (s *Self) Proportional(size *Node) *Self {
 	if size == nil {
 		return s
 	}
-	return s.Biased(keyBias(Log(Squeeze(size, -1))))
+	return s.counting(Squeeze(size, -1))
 }
 
 // Among lets nobody attend to tokens that are not present (0/1, [batch, tokens]), and leaves their own
@@ -64,19 +84,16 @@ func (s *Self) Among(present *Node) *Self {
 	if present == nil {
 		return s
 	}
-	with := s.Biased(keyBias(Log(present)))
+	with := s.counting(present)
 	with.present = present
 	return with
 }
-
-// keyBias makes a bias of one value per key, [batch, keys] -> [batch, 1, 1, keys].
-func keyBias(x *Node) *Node { return StopGradient(InsertAxes(x, 1, 1)) }
 
 // Map returns the attention map, [batch, heads, queries, keys], as a whole, however large it is. A map
 // that nothing reads is not computed.
 func (s *Self) Map() *Node {
 	if s.attn == nil {
-		s.attn = rows(s.scaled(), s.keys, s.bias)
+		s.form()
 	}
 	return s.attn
 }
@@ -112,14 +129,24 @@ func (s *Self) Apply(values *Node) *Node {
 // Received returns the attention that each token receives; see the function Received. Tokens that are
 // not present do not count as queries.
 func (s *Self) Received() *Node {
-	if s.present == nil && s.fits() && s.kernel == nil {
+	if s.received == nil {
+		definition := func() *Node { return s.receivedBy(s.counts()) }
+		if operands := s.operands(); operands != nil {
+			s.received = native.One("received", definition, s.perKey(), operands...)
+		} else {
+			s.received = definition()
+		}
+	}
+	return s.received
+}
+
+// receivedBy is Received where queries count so often, [1 or batch, 1 or queries].
+func (s *Self) receivedBy(counts *Node) *Node {
+	if counts.Shape().Size() == 1 && s.fits() && s.kernel == nil {
 		return Received(s.Map())
 	}
-	counts := s.present
-	if counts == nil {
-		d := s.queries.Shape().Dimensions
-		counts = Ones(s.queries.Graph(), shapes.Make(dtypes.Float32, d[0], d[2]))
-	}
+	d := s.queries.Shape().Dimensions
+	counts = BroadcastToDims(counts, d[0], d[2])
 	total := s.summedByKernel(counts) // [b, h, k]
 	switch {
 	case total != nil:
@@ -135,12 +162,24 @@ func (s *Self) Received() *Node {
 // FromClass returns the attention that the class token pays to each token; see the function FromClass.
 // It takes one row of the map, and no more is computed.
 func (s *Self) FromClass() *Node {
-	first := func(x *Node) *Node { return Slice(x, AxisRange(), AxisRange(), AxisElem(0)) }
-	bias := s.bias
-	if s.biasAxis() >= 0 {
-		bias = first(bias)
+	first := func(x *Node, axis int) *Node {
+		ranges := []SliceAxisSpec{AxisRange(), AxisRange(), AxisRange(), AxisRange()}
+		ranges[axis] = AxisElem(0)
+		return Slice(x, ranges...)
 	}
-	return FromClass(rows(first(s.scaled()), s.keys, bias))
+	definition := func() *Node {
+		bias := s.bias
+		if s.biasAxis() >= 0 {
+			bias = first(bias, 2)
+		}
+		return FromClass(rows(first(s.scaled(), 2), s.keys, bias))
+	}
+	operands := s.operands()
+	if operands == nil {
+		return definition()
+	}
+	operands[0], operands[3] = first(operands[0], 1), once(s.queries.Graph())
+	return native.One("received", definition, s.perKey(), operands...)
 }
 
 // bytes is the size of the map.

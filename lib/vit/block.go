@@ -71,45 +71,56 @@ func (b block) forward(s stream) stream {
 			// A maximum does not commute with the sum over keys: form the fused map.
 			return b.finish(s, attention.Apply(a.Map(at.self.Map()), b.heads(values)))
 		}
-		return b.finish(s, a.Tokens(float(at.self.Apply(b.heads(a.Spread(values))))))
+		mix := func() *Node { return a.Tokens(float(b.mix(at.self, a.Spread(values)))) }
+		if a.Soft() {
+			return b.finish(s, mix())
+		}
+		return b.finish(s, at.self.Ahead(mix, values, a.Slot(), a.Share()))
 	case fusion.AheadPrecise:
 		return b.plain(b.fuse(s, b.attend(s)))
 	case fusion.BetweenAttentionAndMLP:
 		at := b.attend(s)
-		s = b.residual(s, at.self.Apply(at.values))
+		s = b.residual(s, b.mix(at.self, at.values))
 		return b.afterMLP(b.fuse(s, at))
 	case fusion.AfterBlock:
 		at := b.attend(s)
-		return b.fuse(b.finish(s, at.self.Apply(at.values)), at)
+		return b.fuse(b.finish(s, b.mix(at.self, at.values)), at)
 	}
 	panic(fmt.Errorf("vit: a fusion step asks for the unknown place %q", place))
 }
 
 func (b block) plain(s stream) stream {
 	at := b.attend(s)
-	return b.finish(s, at.self.Apply(at.values))
+	return b.finish(s, b.mix(at.self, at.values))
 }
 
 // residual adds mixed values [batch, tokens, dim], projected, to the stream.
 func (b block) residual(s stream, mixed *Node) stream {
-	s.x = b.add(s.x, b.linear(b.name+".attn.proj", mixed, b.config.Dim), b.stay[0])
+	s.x = b.add(s.x, b.name+".attn.proj", mixed, b.stay[0])
 	return s
 }
 
 // finish is what follows the mixing of values.
 func (b block) finish(s stream, mixed *Node) stream { return b.afterMLP(b.residual(s, mixed)) }
 
+// afterMLP is linear, exact GELU, linear, added to the stream.
 func (b block) afterMLP(s stream) stream {
-	s.x = b.add(s.x, b.mlp(b.name+".mlp", b.norm(b.name+".norm2", s.x), b.config.Hidden()), b.stay[1])
+	inner := b.activated(b.name+".mlp.fc1", b.norm(b.name+".norm2", s.x), b.config.Hidden())
+	s.x = b.add(s.x, b.name+".mlp.fc2", inner, b.stay[1])
 	return s
 }
 
-// add is the residual connection, x + y/scale, where stochastic depth lets it stay.
-func (b block) add(x, y, stay *Node) *Node {
+// add is the residual connection, x + linear(y)/scale, where stochastic depth lets it stay.
+func (b block) add(x *Node, name string, y, stay *Node) *Node {
+	scale := b.config.residualScale()
+	if stay == nil && scale == 1 {
+		return b.onto(x, name, y)
+	}
+	y = b.linear(name, y, b.config.Dim)
 	if stay != nil {
 		y = Mul(y, BroadcastToShape(stay, y.Shape()))
 	}
-	if scale := b.config.residualScale(); scale != 1 {
+	if scale != 1 {
 		y = DivScalar(y, scale)
 	}
 	return Add(x, y)
@@ -117,7 +128,7 @@ func (b block) add(x, y, stay *Node) *Node {
 
 // attended is what a block's attention makes of the stream.
 type attended struct {
-	keys, values *Node // [batch, heads, tokens, d]
+	keys, values *Node // [batch, tokens, dim]
 	self         *attention.Self
 }
 
@@ -127,27 +138,32 @@ func (b block) attend(s stream) attended {
 	if !b.proportional {
 		size = nil
 	}
-	keys := b.heads(b.project(x, 1))
-	return attended{
-		keys: keys, values: b.heads(b.project(x, 2)),
-		self: attention.Of(b.heads(b.project(x, 0)), keys).Proportional(size).Among(s.present),
+	queries, keys := b.project(x, 0), b.project(x, 1)
+	self := attention.Of(b.heads(queries), b.heads(keys))
+	if b.inference {
+		self = self.For(queries, keys)
 	}
+	return attended{keys: keys, values: b.project(x, 2), self: self.Proportional(size).Among(s.present)}
 }
 
 // project applies the queries' (0), keys' (1) or values' (2) third of the qkv projection:
 // [batch, tokens, dim] -> the same.
 func (b block) project(x *Node, third int) *Node {
 	dim := b.config.Dim
-	rows := AxisRange(third*dim, (third+1)*dim)
-	weight := Slice(b.value(b.name+".attn.qkv.weight", 3*dim, dim), rows)
+	weight := b.value(b.name+".attn.qkv.weight", 3*dim, dim)
 	if b.config.NoQKVBias {
-		return b.affine(x, weight, nil)
+		return b.part(x, weight, nil, third*dim, dim)
 	}
-	return b.affine(x, weight, Slice(b.value(b.name+".attn.qkv.bias", 3*dim), rows))
+	return b.part(x, weight, b.value(b.name+".attn.qkv.bias", 3*dim), third*dim, dim)
 }
 
 // heads splits x [batch, tokens, dim] into [batch, heads, tokens, d], as a factor of products.
 func (b block) heads(x *Node) *Node { return attention.Heads(b.dtype.factor(x), b.config.Heads) }
+
+// mix mixes values by attention: [batch, tokens, dim].
+func (b block) mix(self *attention.Self, values *Node) *Node {
+	return self.Mix(values, b.dtype.factor)
+}
 
 func (b block) fuse(s stream, at attended) stream { return s.fuse(b.assign(s, at), b.step.Adaptive) }
 
@@ -157,15 +173,18 @@ func (b block) assign(s stream, at attended) *fusion.Assignment {
 	if a.Remaining() != b.step.Remaining {
 		panic(fmt.Errorf("vit: %s: the fusion method left %d tokens where its step promised %d", b.name, a.Remaining(), b.step.Remaining))
 	}
+	if b.inference {
+		a = a.ForInference()
+	}
 	return a
 }
 
 // evidence is what a step may look at.
 func (b block) evidence(s stream, at attended) fusion.Evidence {
-	e := fusion.Evidence{X: s.x, Size: s.size, Source: s.source, Present: s.present, Key: s.key, Learned: b.value}
+	e := fusion.Evidence{X: s.x, Size: s.size, Source: s.source, Present: s.present, Key: s.key, Learned: b.value, Inference: b.inference}
 	if at.self != nil {
 		e.Attention, e.Received, e.FromClass = at.self.Map(), at.self.Received(), at.self.FromClass()
-		e.Keys, e.Values = attention.MeanKeys(at.keys), float(at.values)
+		e.Keys, e.Values = attention.MeanKeys(b.heads(at.keys)), float(b.heads(at.values))
 	}
 	return e
 }

@@ -10,7 +10,7 @@ import (
 // DType names the precision in which a model multiplies: the products of its linear layers, its
 // convolutions and its attention. All else is float32 whatever it is: weights, tokens, norms, softmax,
 // what a fusion method sees and decides, logits, gradients. So it is what PyTorch calls autocast, and
-// serves training too.
+// serves training too. For inference on XLA's CPU attention's products are float32 all the same (package native).
 type DType string
 
 const (

@@ -56,7 +56,7 @@ func (c *Classifier) Inspect(image *tensors.Tensor) ([]Inside, error) {
 // their use there.
 func inspection(m *Model, method fusion.Method, images *Node) []*Node {
 	var out []*Node
-	whole := Forward(m.store, m.Config, method, images, func(l *layers) {
+	whole := Forward(m.store, m.Config, method, images, forInference, func(l *layers) {
 		l.watch = func(e fusion.Evidence) {
 			size, source := e.Size, e.Source
 			if size == nil {

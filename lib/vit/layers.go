@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 
 	"tokenfuse/lib/fusion"
+	"tokenfuse/lib/native"
 )
 
 // layers gives a graph its learned layers. Variables carry timm's tensor names, with "/" for ".",
@@ -23,6 +24,8 @@ type layers struct {
 	dtype   DType   // of products
 	depth   StochasticDepth
 	watch   func(fusion.Evidence) // sees what each block knows, where it is set
+	// inference says that no gradient is asked for, so that package native's operations may compute.
+	inference bool
 }
 
 func (l layers) value(name string, dims ...int) *Node {
@@ -36,16 +39,83 @@ func (l layers) linear(name string, x *Node, out int) *Node {
 
 // affine is x [..., in] times the transpose of weight [out, in], plus bias [out]; a nil bias is none.
 func (l layers) affine(x, weight, bias *Node) *Node {
+	return l.part(x, weight, bias, 0, weight.Shape().Dimensions[0])
+}
+
+// part is affine with the rows `from` to from+out-1 of weight and bias.
+func (l layers) part(x, weight, bias *Node, from, out int) *Node {
+	rows := func(x *Node) *Node {
+		if out == x.Shape().Dimensions[0] {
+			return x
+		}
+		return Slice(x, AxisRange(from, from+out))
+	}
+	operand := bias
+	if bias == nil {
+		operand = Zeros(l.graph, shapes.Make(dtypes.Float32, 1))
+	}
+	return l.natively("linear", func() *Node {
+		y := l.product(x, rows(weight))
+		if bias == nil {
+			return y
+		}
+		return biased(y, rows(bias))
+	}, with(x, out), x, weight, operand, l.settings(from))
+}
+
+// with is the shape of x [..., in] with another last axis.
+func with(x *Node, out int) shapes.Shape {
+	s := x.Shape().Clone()
+	s.Dimensions[s.Rank()-1] = out
+	return s
+}
+
+// natively is an operation of package native on factors of a product, where no gradient is asked for and it
+// multiplies numbers of the model's precision, else its definition.
+func (l layers) natively(operation string, definition func() *Node, result shapes.Shape, operands ...*Node) *Node {
+	if !l.inference || !l.multiplied() {
+		return definition()
+	}
+	return native.One(operation, definition, result, operands...)
+}
+
+// multiplied reports whether package native multiplies numbers of the model's precision.
+func (l layers) multiplied() bool {
+	return l.dtype == Float32 || l.dtype == BFloat16 && native.BFloat16()
+}
+
+// settings are those of a linear layer in package native: from which row of its weight on, and whether its factors
+// are bfloat16.
+func (l layers) settings(from int) *Node {
+	half := int32(0)
+	if l.dtype == BFloat16 {
+		half = 1
+	}
+	return Const(l.graph, []int32{int32(from), half})
+}
+
+// onto adds linear(y), for y [..., in], to x [..., out].
+func (l layers) onto(x *Node, name string, y *Node) *Node {
+	out := x.Shape().Dim(-1)
+	weight, bias := l.value(name+".weight", out, y.Shape().Dim(-1)), l.value(name+".bias", out)
+	return l.natively("linear_add", func() *Node { return Add(x, biased(l.product(y, weight), bias)) }, x.Shape(),
+		y, weight, bias, l.settings(0), x)
+}
+
+// biased is x [..., dim] plus bias [dim].
+func biased(x, bias *Node) *Node {
+	dim := x.Shape().Dim(-1)
+	rows := x.Shape().Size() / dim
+	return Reshape(Add(Reshape(x, rows, dim), repeat(bias, rows)), x.Shape().Dimensions...)
+}
+
+// product is x [..., in] times the transpose of weight [out, in].
+func (l layers) product(x, weight *Node) *Node {
 	// As one matrix of all tokens: the gradient of a product over several leading axes is 2.4 times
 	// slower on XLA's CPU than that of a plain matrix product.
 	in, out := weight.Shape().Dimensions[1], weight.Shape().Dimensions[0]
-	rows := x.Shape().Size() / in
-	y := l.dtype.product(Reshape(x, rows, in), weight, 1, 1)
-	if bias != nil {
-		y = Add(y, repeat(bias, rows))
-	}
-	dims := append(slices.Clone(x.Shape().Dimensions[:x.Rank()-1]), out)
-	return Reshape(y, dims...)
+	y := l.dtype.product(Reshape(x, x.Shape().Size()/in, in), weight, 1, 1)
+	return Reshape(y, append(slices.Clone(x.Shape().Dimensions[:x.Rank()-1]), out)...)
 }
 
 // repeat is x [...] n times, [n, ...]: a bias for each token, a position embedding for each image.
@@ -63,10 +133,21 @@ func repeat(x *Node, n int) *Node {
 // norm is layer norm over the last axis.
 func (l layers) norm(name string, x *Node) *Node {
 	dim := x.Shape().Dim(-1)
-	return nn.LayerNorm(x, []int{-1}, l.epsilon, l.value(name+".weight", dim), l.value(name+".bias", dim), nil)
+	gamma, beta := l.value(name+".weight", dim), l.value(name+".bias", dim)
+	definition := func() *Node { return nn.LayerNorm(x, []int{-1}, l.epsilon, gamma, beta, nil) }
+	if !l.inference {
+		return definition()
+	}
+	return native.One("layer_norm", definition, x.Shape(), x, gamma, beta, Const(l.graph, float32(l.epsilon)))
 }
 
-// mlp is linear, exact GELU, linear: [batch, tokens, dim] -> the same.
-func (l layers) mlp(name string, x *Node, hidden int) *Node {
-	return l.linear(name+".fc2", activation.Gelu(l.linear(name+".fc1", x, hidden)), x.Shape().Dim(-1))
+// activated is exact GELU of linear(x): [..., in] -> [..., out].
+func (l layers) activated(name string, x *Node, out int) *Node {
+	weight, bias := l.value(name+".weight", out, x.Shape().Dim(-1)), l.value(name+".bias", out)
+	if l.inference && !l.multiplied() {
+		product := l.product(x, weight)
+		return native.One("gelu", func() *Node { return activation.Gelu(biased(product, bias)) }, product.Shape(), product, bias)
+	}
+	return l.natively("linear_gelu", func() *Node { return activation.Gelu(biased(l.product(x, weight), bias)) }, with(x, out),
+		x, weight, bias, l.settings(0))
 }

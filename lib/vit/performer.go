@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers/activation"
 
 	"tokenfuse/lib/fusion"
 )
@@ -45,10 +44,9 @@ func (p performer) forward(l layers, x *Node) *Node {
 	mixed = EinsumAxes(queries, mixed, [][2]int{{2, 1}}, batch)                     // [b, t, d]
 	total := EinsumAxes(queries, ReduceSum(keys, 1), [][2]int{{2, 1}}, batch)       // [b, t]
 	total = BroadcastToShape(InsertAxes(AddScalar(total, 1e-8), -1), mixed.Shape()) // 1e-8 as the official code
-	x = Add(values, l.linear(p.name+".proj", Div(mixed, total), p.dim))
+	x = l.onto(values, p.name+".proj", Div(mixed, total))
 
-	y := activation.Gelu(l.linear(p.name+".mlp.0", l.norm(p.name+".norm2", x), p.dim))
-	return Add(x, l.linear(p.name+".mlp.2", y, p.dim))
+	return l.onto(x, p.name+".mlp.2", l.activated(p.name+".mlp.0", l.norm(p.name+".norm2", x), p.dim))
 }
 
 // exponential maps x [batch, tokens, dim] to features exp(w x - |x|²/2) / sqrt(m), [batch, tokens, m].

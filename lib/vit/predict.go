@@ -60,11 +60,11 @@ func (m *Model) WithBackend(backend compute.Backend, method fusion.Method) (*Cla
 		return exec
 	}
 	c.logits = executes(func(images *Node) []*Node {
-		out := Forward(m.store, m.Config, method, images)
+		out := Forward(m.store, m.Config, method, images, forInference)
 		return []*Node{out.Logits, out.Counts}
 	})
 	c.traced = executes(func(images *Node) []*Node {
-		out := Forward(m.store, m.Config, method, images)
+		out := Forward(m.store, m.Config, method, images, forInference)
 		return append([]*Node{out.Logits, out.Size, out.Counts}, out.Sources...)
 	})
 	c.inspected = executes(func(images *Node) []*Node { return inspection(m, method, images) })

@@ -21,6 +21,9 @@ type StochasticDepth struct {
 // ForwardOption changes what Forward builds.
 type ForwardOption func(*layers)
 
+// forInference says that no gradient is asked for.
+func forInference(l *layers) { l.inference = true }
+
 // WithStochasticDepth is for training; inference leaves nothing out.
 func WithStochasticDepth(d StochasticDepth) ForwardOption {
 	return func(l *layers) { l.depth = d }

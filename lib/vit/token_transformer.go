@@ -33,10 +33,13 @@ func (p plainTransformer) forward(l layers, x *Node) *Node {
 	qkv := l.affine(l.norm(p.name+".norm1", x), l.value(p.name+".attn.qkv.weight", 3*p.dim, p.in), nil)
 	third := func(i int) *Node { return Slice(qkv, AxisRange(), AxisRange(), AxisRange(i*p.dim, (i+1)*p.dim)) }
 	head := func(x *Node) *Node { return attention.Heads(l.dtype.factor(x), 1) }
-	queries := MulScalar(third(0), math.Sqrt(float64(p.dim)/float64(p.in)))
-	mixed := attention.Of(head(queries), head(third(1))).Apply(head(third(2)))
-	x = Add(third(2), l.linear(p.name+".attn.proj", mixed, p.dim))
-	return Add(x, l.mlp(p.name+".mlp", l.norm(p.name+".norm2", x), p.dim))
+	queries, keys := MulScalar(third(0), math.Sqrt(float64(p.dim)/float64(p.in))), third(1)
+	self := attention.Of(head(queries), head(keys))
+	if l.inference {
+		self = self.For(queries, keys)
+	}
+	x = l.onto(third(2), p.name+".attn.proj", self.Mix(third(2), l.dtype.factor))
+	return l.onto(x, p.name+".mlp.fc2", l.activated(p.name+".mlp.fc1", l.norm(p.name+".norm2", x), p.dim))
 }
 
 func (p plainTransformer) macs(tokens int) int {
