@@ -6,10 +6,10 @@
 // # The compile cache
 //
 // XLA compiles a graph for seconds, and a notebook's kernel starts a process for each cell. So graphs
-// that were compiled once are kept on disk, and a process that has the same graph again loads it. What
-// DeiT-S under MCTF (r=16, batch 16) then takes from start to logits is mostly its computation: on 2
-// cores 1.6 s instead of 12 (BenchmarkProcess); of 1.9 s of processor time 1.3 are the
-// computation, 0.3 loading the graph, 0.15 drawing the weights, 0.02 starting the plugin.
+// that were compiled once are kept on disk, and a process that has the same graph again loads it. DeiT-S under MCTF
+// (r=16, batch 16) takes 1.5 s from start to logits on 2 cores the first time and 0.9 then, most of which is its
+// computation; without package native's operations it was 12 and 1.6 (BenchmarkProcess). What gains most is
+// what XLA compiles alone: training, and criteria of one's own.
 //
 // It stands between go-xla and the plugin: go-xla is given a copy of the plugin's table of functions
 // in which PJRT_Client_Compile is ours (pjrt.c, pjrt.go). That answers from disk by
@@ -43,47 +43,51 @@
 // in whatever order. XLA_FLAGS="--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0" asks for the
 // same bits, at the price of speed; neither was tried here, for want of a GPU.
 //
+// # Operations in C
+//
+// Where a plugin for CPUs takes functions of C (PJRT's extension for XLA's foreign function interface), models run by
+// those of package native: the same copy of the table tells the plugin of them, and has the program call them before
+// it is looked up in the cache, or compiled.
+//
 // # What a fusion step costs on a CPU
 //
-// DeiT-S, batch 16, takes 997 ms, under MCTF (r=16) 654, and 577 where as many tokens are only cut off (medians of
-// 20 batches in turn, graphs from the cache, 2 cores of an AMD EPYC). It was 691 under MCTF with 648 kernels in place
-// of 518, and with the attention received as a sum, which XLA makes on one core; a product makes it in a sixth of the
-// time (attention.Received). Of the 165 ms of processor time that were then between MCTF and cutting, 39 were
-// products, of tokens that are to go and of the matching; 75 XLA's packing, threads and memory, and the operating
-// system's scheduler; 18 the attention received; 6 choosing the pairs; the rest small kernels that norm and move
-// tokens (perf's samples, each told to its kernel by its machine code).
+// DeiT-S, batch 16, under MCTF (r=16), in milliseconds on 2 cores of an AMD EPYC (medians, the cases of a row in
+// turn, graphs from the cache), and what a new graph compiles in (kernel bench --compile):
 //
-// Not faster were: weights and sizes by sums in place of products with 0/1 matrices (but fewer kernels, which is why
-// it is so now), or by gathers; an optimization barrier before the tokens are read; the scheduler without concurrency
-// (xla_cpu_enable_concurrency_optimized_scheduler=false); dividing attention by its sums only after the product
-// with the values; queries, keys and values by one product; products over batches in two or four parts. Without the
-// newer emitters (xla_cpu_use_fusion_emitters=false) a graph with MCTF compiles in two thirds of the time and runs a
-// tenth slower, and the plain model compiles in twice its time. GoMLX's backend for ONNX Runtime (compute-onnx
-// v0.1.5) runs the plain model no faster (1117 ms for 1012, medians of 7 in turn), and lacks operations of MCTF's step,
-// and bfloat16 on CPUs.
+//	                         base model    MCTF    cut alike
+//	all by XLA               997          654     577
+//	package native           775           469     432
+//	compiling, all by XLA    0.7 s         11.7 s  3.5 s
+//	with package native      0.3 s         0.4 s   0.4 s
 //
-// Compiling is slow by the number of kernels: some 25 ms of processor time each, however small, and no two layers
-// under MCTF share one, having other numbers of tokens, while the twelve layers of the plain model share all theirs.
-// So cutting alone compiles in 5 times the plain model's time, and no step makes it twice. Half is LLVM, a fifth
-// MLIR; what was XLA's threads waiting for each other's memory is gone (malloc.go).
+// Of MCTF's time beyond cutting most is in what it has to compute: queries, keys and the map are those of the tokens
+// before they fuse.
 //
-// Weights laid out [in, out] go to XNNPACK's products in place of those of Eigen and oneDNN that [out, in] goes to.
-// From one run to another DeiT-S was 2 to 8% faster with them at batch 16, and from 10% slower to 16% faster at
-// batch 1. It is not done, for bfloat16 needs [out, in]: see below.
+// All by XLA, compiling is slow by the number of kernels: some 25 ms of processor time each, however small, and no
+// two layers under MCTF share one, having other numbers of tokens, while the twelve layers of the plain model share all
+// theirs. That is what training still takes, and a criterion or pooling of one's own in part.
+//
+// Tried for XLA's part, and not faster: weights and sizes by sums in place of products with 0/1 matrices (but fewer
+// kernels, which is why it is so now), or by gathers; an optimization barrier before the tokens are read; the scheduler
+// without concurrency (xla_cpu_enable_concurrency_optimized_scheduler=false); dividing attention by its sums only
+// after the product with the values; queries, keys and values by one product; products over batches in two or four
+// parts; weights laid out [in, out], which go to XNNPACK's products (2 to 8% faster at batch 16, 10% slower to 16%
+// faster at batch 1). Without the newer emitters (xla_cpu_use_fusion_emitters=false) a graph with MCTF compiled in two
+// thirds of the time and ran a tenth slower, and the plain model compiled in twice its time. GoMLX's backend for ONNX
+// Runtime (compute-onnx v0.1.5) ran the plain model no faster than XLA (1117 ms for 1012, medians of 7 in turn), and
+// lacks operations of MCTF's step, and bfloat16 on CPUs.
 //
 // # bfloat16 on a CPU
 //
-// Whether bfloat16 is faster depends on what the product comes out in. XLA's CPU (the plugin of
-// xla-cpu-pjrt 0.0.1, on a processor with AVX512-BF16) multiplies bfloat16 by the processor's own
-// instructions where the product is float32. Where it is bfloat16 it converts the factors to float32,
-// multiplies those, and converts back: slower than float32 from the start. A product [3152, 384] with
-// [1536, 384] ran at 97 GMAC/s in float32, 96 in bfloat16 to bfloat16, 151 in bfloat16 to float32; with
-// the second factor [384, 1536] it is 96 again. Attention's products over batches are converted in any
-// case. So the models of package vit multiply bfloat16 into float32, weights as PyTorch lays them out
-// (vit.BFloat16): DeiT-S, batch 16, takes 685 ms in place of 944, under MCTF 449 in place of 604; what
-// is between the products stays float32. Flags made no difference that could be told from noise:
-// xla_cpu_use_onednn, xla_cpu_experimental_onednn_custom_call, the fusion types of oneDNN, YNNPACK
-// and XNNPACK, xla_cpu_use_xnnpack, xla_allow_excess_precision.
+// Linear layers multiply bfloat16 by the processor's own instructions (AVX512-BF16) in package native; attention is
+// float32 there. XLA's CPU (the plugin of xla-cpu-pjrt 0.0.1), which trains, has those instructions only where the
+// product is float32. Where it is bfloat16 it converts the factors to float32, multiplies those, and converts back:
+// slower than float32 from the start. A product [3152, 384] with [1536, 384] ran at 97 GMAC/s in float32, 96 in bfloat16
+// to bfloat16, 151 in bfloat16 to float32; with the second factor [384, 1536] it is 96 again. Attention's products over
+// batches are converted in any case. So the models of package vit multiply bfloat16 into float32, weights as PyTorch
+// lays them out (vit.BFloat16). Flags made no difference that could be told from noise: xla_cpu_use_onednn,
+// xla_cpu_experimental_onednn_custom_call, the fusion types of oneDNN, YNNPACK and XNNPACK, xla_cpu_use_xnnpack,
+// xla_allow_excess_precision.
 package accel
 
 import (
