@@ -20,9 +20,10 @@ static const operations *of_kind(int kind) {
 	switch (kind) {
 	case BASE:
 		return &operations_base;
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#ifdef __x86_64__
 	case AVX2:
 		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &operations_avx2 : NULL;
+#ifndef __clang__
 	case AVX512:
 		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
 				__builtin_cpu_supports("avx512vl")
@@ -30,6 +31,7 @@ static const operations *of_kind(int kind) {
 			: NULL;
 	case BFLOAT16:
 		return of_kind(AVX512) != NULL && __builtin_cpu_supports("avx512bf16") ? &operations_bfloat16 : NULL;
+#endif
 #endif
 	}
 	return NULL;
@@ -459,6 +461,9 @@ typedef struct {
 int tokenfuse_register(void *extensions) {
 	for (int kind = BFLOAT16; chosen == NULL; kind--) {
 		chosen = of_kind(kind);
+	}
+	if (chosen == &operations_base) {
+		return 0; // with short vectors XLA's own products were not seen to be slower
 	}
 	for (Extension *e = extensions; e != NULL; e = e->next) {
 		if (e->type != PJRT_Extension_Type_FFI || e->struct_size < sizeof(FFI)) {

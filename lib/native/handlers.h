@@ -2,7 +2,7 @@
 #define TOKENFUSE_HANDLERS_H
 
 // tokenfuse_register tells a plugin of the operations, by the first of its PJRT extensions; 0 where that
-// is not possible.
+// is not possible, or the processor has no vectors that are worth it.
 int tokenfuse_register(void *extensions);
 
 // tokenfuse_use has the operations use vectors of a kind from now on; 0 where the processor does not have them. By

@@ -17,8 +17,9 @@
 //
 // handlers.c says what each takes. All is float32 but the factors of linear layers, which can be rounded to bfloat16
 // where the processor multiplies that ([BFloat16]). The loops are compiled for several kinds of vectors
-// (vector_*.c), of which a process uses the longest that its processor has. They run on XLA's own threads
-// (parallel.c), and give the same bits whatever their number.
+// (vector_*.c), of which a process uses the longest that its processor has; one without AVX2 (on x86-64, so far) leaves
+// all to XLA. They run on XLA's own threads (parallel.c), and give the same bits whatever their number, and whatever
+// other images are in the batch.
 //
 // No gradient flows through them: training computes the definitions.
 //

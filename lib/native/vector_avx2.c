@@ -1,8 +1,18 @@
 //go:build cgo && (linux || darwin)
 
 // For AVX2, on x86-64.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __x86_64__
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
 #pragma GCC target("avx2,fma")
+#endif
 
 #include "operations.h"
 
@@ -20,4 +30,7 @@
 #include "pairs.h"
 
 const operations operations_avx2 = {attend, attend_ahead, normalise, activate, round_rows, pack, multiply_part, compare, WIDTH, BLOCK, PAIRS};
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
 #endif

@@ -1,7 +1,8 @@
 //go:build cgo && (linux || darwin)
 
 // For AVX-512, on x86-64.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+
+#if defined(__x86_64__) && !defined(__clang__) // clang wants it told otherwise from one version to the next
 #pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,fma")
 
 #include "operations.h"
