@@ -20,23 +20,7 @@ func TestDType(t *testing.T) {
 	}
 	logits := func(t *testing.T, config Config, method fusion.Method) []float32 {
 		t.Helper()
-		m, err := New(config, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := m.Learn(method, 3); err != nil {
-			t.Fatal(err)
-		}
-		c, err := m.WithBackend(backend, method)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		out, err := c.Logits(randomImages(config, 2))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return tensors.MustCopyFlatData[float32](out)
+		return tensors.MustCopyFlatData[float32](traced(t, config, method, backend).Logits)
 	}
 	largest := func(all []float32) (most float64) {
 		for _, v := range all {

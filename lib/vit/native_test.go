@@ -115,6 +115,7 @@ func TestNativeAlone(t *testing.T) {
 	}
 }
 
+// traced is what an untrained model says of two images on a backend.
 func traced(t *testing.T, config Config, method fusion.Method, backend compute.Backend) *Prediction {
 	t.Helper()
 	m, err := New(config, 3)
