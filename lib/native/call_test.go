@@ -80,6 +80,9 @@ func TestWrongOperands(t *testing.T) {
 		{"settings that are real", "match", [][]int{{2, 4}}, []any{ones(2, 2, 2), ones(6)}},
 		{"a setting too few", "match", [][]int{{2, 4}}, []any{ones(2, 2, 2), settings[:5]}},
 		{"scores of one image, as a matrix", "match", [][]int{{4}}, []any{ones(2, 2), settings}},
+		{"sets that do not alternate", "match", [][]int{{1, 6}}, []any{ones(1, 4, 2), settings}},
+		{"more of B than of A", "match", [][]int{{1, 5}}, []any{ones(1, 2, 3), settings}},
+		{"more pinned than there are", "match", [][]int{{2, 4}}, []any{ones(2, 2, 2), []int32{1, 0, 3, 0, 0, 0}}},
 		{"a slot too few", "match", [][]int{{2, 3}}, []any{ones(2, 2, 2), settings}},
 		{"no weight", "share", [][]int{{2, 4}}, []any{ones(2, 4)}},
 		{"weights of other tokens", "share", [][]int{{2, 4}}, []any{ones(2, 4), ones(2, 3)}},
@@ -112,9 +115,9 @@ func step(in []*Node) []*Node {
 	d := x.Shape().Dimensions
 	batch, tokens, dim, remaining := d[0], d[1], d[2], d[1]-4
 	call := func(name string, shape []int, operands ...*Node) *Node {
-		return native.One(name, func() *Node { panic("the definition is built") }, shapes.Make(dtypes.Float32, shape...), operands...)
+		return native.One(name, func() *Node { return unwanted()[0] }, shapes.Make(dtypes.Float32, shape...), operands...)
 	}
-	formed := native.Call("attention_map", nil, []shapes.Shape{
+	formed := native.Call("attention_map", unwanted, []shapes.Shape{
 		shapes.Make(dtypes.Float32, batch, q.Shape().Dimensions[2], tokens, tokens), shapes.Make(dtypes.Float32, batch, tokens),
 	}, q, k, once, once)
 	scores := call("scores", []int{batch, (tokens + 1) / 2, tokens / 2}, x, Ones(x.Graph(), shapes.Make(dtypes.Float32, 2)), formed[1])
@@ -127,7 +130,7 @@ func step(in []*Node) []*Node {
 	onto := call("linear_add", pooled.Shape().Dimensions, active, weight, bias, from, pooled)
 	norm := call("layer_norm", pooled.Shape().Dimensions, onto, bias, bias, Const(x.Graph(), float32(1e-6)))
 	spread := call("spread", d, norm, slot)
-	plain := native.Call("attention", nil, []shapes.Shape{q.Shape(), shapes.Make(dtypes.Float32, batch, tokens)}, q, k, once, once, Reshape(spread, q.Shape().Dimensions...))
+	plain := native.Call("attention", unwanted, []shapes.Shape{q.Shape(), shapes.Make(dtypes.Float32, batch, tokens)}, q, k, once, once, Reshape(spread, q.Shape().Dimensions...))
 	return append(plain, slot, norm, call("gelu", d, spread, bias), call("cosines", scores.Shape().Dimensions, x),
 		call("linear", d, spread, weight, bias, from))
 }

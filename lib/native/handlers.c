@@ -353,7 +353,8 @@ static const char *run_match(const XLA_FFI_CallFrame *f) {
 	const int32_t *set = in(f, 1)->data;
 	match m = {.batch = dim(s, 0), .count_a = dim(s, 1), .count_b = dim(s, 2), .give_a = set[0], .give_b = set[1],
 		.pinned_a = set[2], .pinned_b = set[3], .ordered = set[4], .rank_b = set[5], .scores = s->data, .slot = out(f, 0)->data};
-	if (size_of(out(f, 0)) != m.batch * (m.count_a + m.count_b) || m.pinned_a < 0 || m.pinned_a > m.count_a || m.pinned_b < 0 ||
+	const int64_t more = m.count_a - m.count_b; // A and B alternate
+	if ((more != 0 && more != 1) || size_of(out(f, 0)) != m.batch * (m.count_a + m.count_b) || m.pinned_a < 0 || m.pinned_a > m.count_a || m.pinned_b < 0 ||
 	    m.pinned_b > m.count_b) {
 		return shapes;
 	}
