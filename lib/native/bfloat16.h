@@ -5,7 +5,7 @@
 
 #include <immintrin.h>
 
-enum { PAIRS = 1 };
+#define PAIRS 1
 
 INLINE vec add_products(vec sum, vec a, vec b) {
 	return (vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
@@ -21,9 +21,6 @@ INLINE void round_pairs(const float *x, int64_t n, float *pairs) {
 
 #else
 
-enum { PAIRS = 0 };
-
-INLINE vec add_products(vec sum, vec a, vec b) { return sum + a * b; } // nobody calls it
-INLINE void round_pairs(const float *x, int64_t n, float *pairs) { memcpy(pairs, x, (size_t)n / 2); }
+#define PAIRS 0
 
 #endif

@@ -6,6 +6,7 @@ static void pack(void *with, int64_t part) {
 	const int64_t from = part * WIDTH, width = l->out - from < WIDTH ? l->out - from : WIDTH;
 	const float *rows = l->weight + from * l->in;
 	float *pairs = NULL;
+#if PAIRS
 	if (l->pairs) {
 		pairs = need(width * l->depth);
 		for (int64_t j = 0; j < width; j++) {
@@ -13,10 +14,12 @@ static void pack(void *with, int64_t part) {
 		}
 		rows = pairs;
 	}
+#endif
 	pack_transposed(rows, l->depth, width, l->depth, l->packed + from * l->depth);
 	free(pairs);
 }
 
+#if PAIRS
 // round_rows makes pairs of ROWS rows.
 static void round_rows(void *with, int64_t part) {
 	const linear *l = with;
@@ -24,6 +27,9 @@ static void round_rows(void *with, int64_t part) {
 		round_pairs(l->x + row * l->in, l->in, l->rounded + row * l->depth);
 	}
 }
+#else
+#define round_rows NULL
+#endif
 
 // finish makes of a tile of the product what the layer gives: `rows` rows from `row` on, `width` columns from
 // `from` on.

@@ -81,7 +81,7 @@ typedef struct {
 	void (*ahead)(void *with, int64_t part);      // batch*heads*chunks parts
 	void (*layer_norm)(void *with, int64_t part); // parts of ROWS rows
 	void (*gelu)(void *with, int64_t part);       // parts of ROWS rows
-	void (*round)(void *with, int64_t part);      // a linear layer's x to bfloat16, parts of ROWS rows
+	void (*round)(void *with, int64_t part);      // a linear layer's x to bfloat16, parts of ROWS rows; NULL without it
 	void (*pack)(void *with, int64_t part);       // its weight, a part each panel
 	void (*linear)(void *with, int64_t part);     // a part each CHUNK rows and panel
 	void (*pairs)(void *with, int64_t part);      // batch*chunks parts

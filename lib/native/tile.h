@@ -26,7 +26,15 @@ INLINE void tile_of(const int vectors, const int pairs, const float *a, int64_t 
 		for (int i = 0; i < HEIGHT; i++) {
 			vec left = all(a[i * stride + k]);
 			for (int j = 0; j < vectors; j++) {
-				sums[i][j] = pairs ? add_products(sums[i][j], left, right[j]) : sums[i][j] + left * right[j];
+#if PAIRS
+				if (pairs) {
+					sums[i][j] = add_products(sums[i][j], left, right[j]);
+					continue;
+				}
+#else
+				(void)pairs;
+#endif
+				sums[i][j] += left * right[j];
 			}
 		}
 	}
