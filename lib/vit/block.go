@@ -128,8 +128,9 @@ func (b block) add(x *Node, name string, y, stay *Node) *Node {
 
 // attended is what a block's attention makes of the stream.
 type attended struct {
-	keys, values *Node // [batch, tokens, dim]
-	self         *attention.Self
+	keys   *Node // [batch, heads, tokens, d]
+	values *Node // [batch, tokens, dim]
+	self   *attention.Self
 }
 
 func (b block) attend(s stream) attended {
@@ -139,11 +140,12 @@ func (b block) attend(s stream) attended {
 		size = nil
 	}
 	queries, keys := b.project(x, 0), b.project(x, 1)
-	self := attention.Of(b.heads(queries), b.heads(keys))
+	split := b.heads(keys)
+	self := attention.Of(b.heads(queries), split)
 	if b.inference {
 		self = self.For(queries, keys)
 	}
-	return attended{keys: keys, values: b.project(x, 2), self: self.Proportional(size).Among(s.present)}
+	return attended{keys: split, values: b.project(x, 2), self: self.Proportional(size).Among(s.present)}
 }
 
 // project applies the queries' (0), keys' (1) or values' (2) third of the qkv projection:
@@ -184,7 +186,7 @@ func (b block) evidence(s stream, at attended) fusion.Evidence {
 	e := fusion.Evidence{X: s.x, Size: s.size, Source: s.source, Present: s.present, Key: s.key, Learned: b.value, Inference: b.inference}
 	if at.self != nil {
 		e.Attention, e.Received, e.FromClass = at.self.Map(), at.self.Received(), at.self.FromClass()
-		e.Keys, e.Values = attention.MeanKeys(b.heads(at.keys)), float(b.heads(at.values))
+		e.Keys, e.Values = attention.MeanKeys(at.keys), float(b.heads(at.values))
 	}
 	return e
 }
