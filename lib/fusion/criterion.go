@@ -55,14 +55,14 @@ func scores(criteria []Criterion, e Evidence) *Node {
 	e.origins.compared, e.origins.cosine = a.X, cosinesOfPairs(e.X, e.Inference) // not computed where nothing reads it
 	shape := pairsOf(e.X)
 	var pairs, tokens []*Node // scores and values, to their powers
-	native := &factors{}
+	known := &factors{}
 	for _, c := range criteria {
 		if c.Tau == 0 {
 			continue
 		}
 		if c.Token != nil {
 			if value := c.Token(e); value != nil {
-				native.token(e.origins.inverses[value], c.Tau)
+				known.token(e.origins.inverses[value], c.Tau)
 				value = Div(value, BroadcastToShape(ReduceAndKeep(value, ReduceMax, -1), value.Shape()))
 				tokens = append(tokens, power(value, c.Tau))
 			}
@@ -75,7 +75,7 @@ func scores(criteria []Criterion, e Evidence) *Node {
 		if !score.Shape().Equal(shape) {
 			panic(fmt.Errorf("fusion: criterion %q scored %s, want %s", c.Name, score.Shape(), shape))
 		}
-		native.pair(score == e.origins.similarity, c.Tau)
+		known.pair(score == e.origins.similarity, c.Tau)
 		pairs = append(pairs, power(score, c.Tau))
 	}
 	definition := func() *Node {
@@ -94,7 +94,7 @@ func scores(criteria []Criterion, e Evidence) *Node {
 	if !e.Inference {
 		return StopGradient(definition())
 	}
-	return StopGradient(native.scores(definition, e.X))
+	return StopGradient(known.scores(definition, e.X))
 }
 
 // power is s^(1/tau).
