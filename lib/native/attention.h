@@ -62,6 +62,7 @@ static void attend(void *with, int64_t part) {
 				q[r * dim + d] = r < rows ? x[d] * scale : 0;
 			}
 		}
+		float *map = a->map == NULL ? NULL : a->map + ((image * a->heads + head) * a->queries + i) * keys;
 		for (int64_t r = 0; r < HEIGHT && i + r < to; r++) { // what comes next, and where this goes
 			const int64_t at = (image * a->queries + i + r) * step + head * dim;
 			if (i + r + HEIGHT < to) {
@@ -88,14 +89,12 @@ static void attend(void *with, int64_t part) {
 				total += y;
 			}
 			shares[r] = 1 / sum_of(total);
-			const float weight = shares[r] * a->count.data[image * a->count.outer + (i + r) * a->count.inner];
+			const float count = a->count.data[image * a->count.outer + (i + r) * a->count.inner];
 			for (int64_t j = 0; j < width; j += LANES) {
-				store(column + j, load(column + j) + load(row + j) * weight);
-			}
-			if (a->map != NULL) {
-				float *y = a->map + (((image * a->heads + head) * a->queries) + i + r) * keys;
-				for (int64_t j = 0; j < keys; j += LANES) {
-					store_some(y + j, load(row + j) * shares[r], keys - j);
+				vec y = load(row + j) * shares[r];
+				store(column + j, load(column + j) + y * count);
+				if (map != NULL) {
+					store_some(map + r * keys + j, y, keys - j);
 				}
 			}
 		}
@@ -126,9 +125,10 @@ static void attend_ahead(void *with, int64_t part) {
 	const int64_t to = from + each < a->fused ? from + each : a->fused;
 	const float *map = a->map + (image * a->heads + head) * tokens * tokens, *slot = a->slot + image * tokens, *share = a->share + image * tokens;
 
-	float *scratch = need(tokens * depth + HEIGHT * (tokens + depth));
+	const int64_t width = padded(tokens);
+	float *scratch = need(tokens * depth + HEIGHT * (width + depth));
 	int64_t *first = (int64_t *)need(2 * (a->fused + 2 * tokens)), *next = first + a->fused, *into = next + tokens;
-	float *packed = scratch, *rows = packed + tokens * depth, *mixed = rows + HEIGHT * tokens;
+	float *packed = scratch, *rows = packed + tokens * depth, *mixed = rows + HEIGHT * width;
 	for (int64_t i = 0; i < a->fused; i++) {
 		first[i] = -1;
 	}
@@ -143,16 +143,27 @@ static void attend_ahead(void *with, int64_t part) {
 	for (int64_t i = from; i < to; i += HEIGHT) {
 		const int64_t end = to - i < HEIGHT ? to - i : HEIGHT;
 		for (int64_t r = 0; r < HEIGHT; r++) {
-			float *row = rows + r * tokens;
-			memset(row, 0, (size_t)tokens * sizeof *row);
-			for (int64_t t = r < end ? first[i + r] : -1; t >= 0; t = next[t]) {
-				const float *own = map + t * tokens;
+			float *row = rows + r * width;
+			int64_t t = r < end ? first[i + r] : -1;
+			if (t < 0) {
+				memset(row, 0, (size_t)width * sizeof *row);
+				continue;
+			}
+			for (int64_t j = 0; j < tokens; j += LANES) {
+				store(row + j, load_some(map + t * tokens + j, tokens - j) * share[t]);
+			}
+			while ((t = next[t]) >= 0) {
 				for (int64_t j = 0; j < tokens; j += LANES) {
-					store_some(row + j, load_some(row + j, tokens - j) + load_some(own + j, tokens - j) * share[t], tokens - j);
+					store(row + j, load(row + j) + load_some(map + t * tokens + j, tokens - j) * share[t]);
 				}
 			}
 		}
-		multiply(rows, tokens, packed, tokens, mixed, depth);
+		for (int64_t r = 0; r < HEIGHT && i + HEIGHT + r < to; r++) { // what comes next
+			for (int64_t t = first[i + HEIGHT + r]; t >= 0; t = next[t]) {
+				fetch(map + t * tokens, tokens + 15); // into the last line
+			}
+		}
+		multiply(rows, width, packed, tokens, mixed, depth);
 		for (int64_t r = 0; r < end; r++) {
 			memcpy(a->mixed + (image * a->fused + i + r) * step + head * dim, mixed + r * depth, (size_t)dim * sizeof *mixed);
 		}
