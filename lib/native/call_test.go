@@ -70,6 +70,13 @@ func TestWrongOperands(t *testing.T) {
 		{"something to add", "linear_gelu", [][]int{{2, 4, 6}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}, ones(2, 4, 6)}},
 		{"nothing to add", "linear_add", [][]int{{2, 4, 6}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}}},
 		{"too little to add", "linear_add", [][]int{{2, 4, 6}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}, ones(2, 4, 5)}},
+		{"three to add to", "linear_add", [][]int{{2, 4, 2}, {2, 4, 2}, {2, 4, 2}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}, ones(2, 4, 2)}},
+		{"no norm", "norm_linear", [][]int{{2, 4, 6}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}}},
+		{"beta too long", "norm_linear", [][]int{{2, 4, 6}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}, ones(5), ones(6), one}},
+		{"results beyond the weight", "norm_linear", [][]int{{2, 4, 3}, {2, 4, 3}}, []any{x, ones(5, 5), ones(5), []int32{0, 0}, ones(5), ones(5), one}},
+		{"results of two widths", "norm_linear", [][]int{{2, 4, 3}, {2, 4, 2}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}, ones(5), ones(5), one}},
+		{"four results", "norm_linear", [][]int{{2, 4, 1}, {2, 4, 1}, {2, 4, 1}, {2, 4, 1}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}, ones(5), ones(5), one}},
+		{"something to add", "norm_linear_gelu", [][]int{{2, 4, 6}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}, ones(5), ones(5), one, ones(2, 4, 6)}},
 		{"one token", "cosines", [][]int{{2, 1, 1}}, []any{ones(2, 1, 5)}},
 		{"a matrix", "cosines", [][]int{{2, 2, 2}}, []any{ones(4, 5)}},
 		{"too many pairs", "cosines", [][]int{{2, 3, 2}}, []any{x}},
@@ -132,7 +139,7 @@ func step(in []*Node) []*Node {
 	spread := call("spread", d, norm, slot)
 	plain := native.Call("attention", unwanted, []shapes.Shape{q.Shape(), shapes.Make(dtypes.Float32, batch, tokens)}, q, k, once, once, Reshape(spread, q.Shape().Dimensions...))
 	return append(plain, slot, norm, call("gelu", d, spread, bias), call("cosines", scores.Shape().Dimensions, x),
-		call("linear", d, spread, weight, bias, from))
+		call("linear", d, spread, weight, bias, from), call("norm_linear", d, spread, weight, bias, from, bias, bias, Const(x.Graph(), float32(1e-6))))
 }
 
 // TestAtOnce: goroutines that run one compiled graph at once get the bits that it gives alone, each time.

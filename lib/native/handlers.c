@@ -134,10 +134,11 @@ static void received(const attention *a, float *y) {
 }
 
 // chunks_of is into how many chunks to cut so many rows of each of some things that are computed apart: so many that
-// several threads have some, none of which is small.
-static int64_t chunks_of(int64_t rows, int64_t things) {
+// each thread has several, none of which is small.
+static int64_t chunks_of(const XLA_FFI_CallFrame *f, int64_t rows, int64_t things) {
+	const int64_t several = 4 * threads(f);
 	int64_t chunks = 1;
-	while (things * chunks < 32 && rows / chunks > 64) {
+	while (things * chunks < several && rows / chunks > 64) {
 		chunks++;
 	}
 	return chunks;
@@ -145,7 +146,7 @@ static int64_t chunks_of(int64_t rows, int64_t things) {
 
 static const char *attend(const XLA_FFI_CallFrame *f, attention *a, float *y) {
 	a->blocks = (a->queries + fastest()->block - 1) / fastest()->block;
-	a->chunks = chunks_of(a->queries, a->batch * a->heads);
+	a->chunks = chunks_of(f, a->queries, a->batch * a->heads);
 	a->sums = room(a->batch * a->heads * a->blocks * a->keys);
 	if (a->sums == NULL) {
 		return memory;
@@ -216,9 +217,20 @@ static const char *run_ahead(const XLA_FFI_CallFrame *f) {
 	    size_of(in(f, 3)) != a.batch * a.tokens || size_of(out(f, 0)) != size_of(v)) {
 		return shapes;
 	}
-	a.chunks = chunks_of(a.fused, a.batch * a.heads);
+	a.chunks = chunks_of(f, a.fused, a.batch * a.heads);
 	parallel(f, a.batch * a.heads * a.chunks, fastest()->ahead, &a);
 	return NULL;
+}
+
+// norm_of takes the gamma, beta and epsilon of a layer norm of so many numbers.
+static int norm_of(const XLA_FFI_CallFrame *f, int from, int64_t dim, const float **gamma, const float **beta, float *epsilon) {
+	if (size_of(in(f, from)) != dim || size_of(in(f, from + 1)) != dim || size_of(in(f, from + 2)) != 1) {
+		return 0;
+	}
+	*gamma = in(f, from)->data;
+	*beta = in(f, from + 1)->data;
+	*epsilon = *(const float *)in(f, from + 2)->data;
+	return 1;
 }
 
 static const char *run_layer_norm(const XLA_FFI_CallFrame *f) {
@@ -226,61 +238,90 @@ static const char *run_layer_norm(const XLA_FFI_CallFrame *f) {
 		return operands;
 	}
 	const XLA_FFI_Buffer *x = in(f, 0);
-	layer_norm n = {.dim = dim(x, -1), .x = x->data, .gamma = in(f, 1)->data, .beta = in(f, 2)->data, .y = out(f, 0)->data};
-	if (n.dim < 1 || size_of(in(f, 1)) != n.dim || size_of(in(f, 2)) != n.dim || size_of(in(f, 3)) != 1 || size_of(out(f, 0)) != size_of(x)) {
+	layer_norm n = {.dim = dim(x, -1), .x = x->data, .y = out(f, 0)->data};
+	if (n.dim < 1 || size_of(out(f, 0)) != size_of(x) || !norm_of(f, 1, n.dim, &n.gamma, &n.beta, &n.epsilon)) {
 		return shapes;
 	}
 	n.rows = size_of(x) / n.dim;
-	n.epsilon = *(const float *)in(f, 3)->data;
 	parallel(f, (n.rows + ROWS - 1) / ROWS, fastest()->layer_norm, &n);
 	return NULL;
 }
 
+// What goes before a linear layer and what after.
+enum { NORM = 1, GELU = 2, ADD = 4 };
+
 // linear_layer takes x, weight, bias, two settings, from which row of the weight it goes and whether the factors are
-// rounded to bfloat16, and, where something is added to the result, that.
-static const char *linear_layer(const XLA_FFI_CallFrame *f, int gelu, int added) {
-	if (f->args.size != 4 + added || f->rets.size != 1 || !real(in(f, 0)) || !real(in(f, 1)) || !real(in(f, 2)) ||
-	    in(f, 3)->dtype != XLA_FFI_DataType_S32 || size_of(in(f, 3)) != 2 || (added && !real(in(f, 4))) || !real(out(f, 0)) ||
-	    in(f, 0)->rank < 1 || in(f, 1)->rank != 2 || out(f, 0)->rank < 1) {
+// rounded to bfloat16, and then the layer norm of x, or what is added to the result, where there are such. It may
+// have several results of one shape, each of as many rows of the weight.
+static const char *linear_layer(const XLA_FFI_CallFrame *f, int with) {
+	const int count = 4 + (with & NORM ? 3 : 0) + (with & ADD ? 1 : 0);
+	if (f->args.size != count || f->rets.size < 1 || f->rets.size > (with & ADD ? 1 : RESULTS) || in(f, 0)->rank < 1 ||
+	    in(f, 1)->rank != 2 || in(f, 3)->dtype != XLA_FFI_DataType_S32 || size_of(in(f, 3)) != 2) {
 		return operands;
 	}
-	const XLA_FFI_Buffer *x = in(f, 0), *w = in(f, 1), *y = out(f, 0);
+	for (int i = 0; i < count; i++) {
+		if (i != 3 && !real(in(f, i))) {
+			return operands;
+		}
+	}
+	const XLA_FFI_Buffer *x = in(f, 0), *w = in(f, 1);
 	const int32_t *set = in(f, 3)->data;
 	const int64_t from = set[0];
-	linear l = {.in = dim(w, 1), .out = dim(y, -1), .x = x->data, .gelu = gelu, .added = added ? in(f, 4)->data : NULL, .y = y->data};
-	if (l.in < 1 || l.out < 1 || dim(x, -1) != l.in || from < 0 || from + l.out > dim(w, 0) || !along(in(f, 2), dim(w, 0), &l.bias)) {
+	linear l = {.in = dim(w, 1), .results = f->rets.size, .x = x->data, .gelu = (with & GELU) != 0, .pairs = set[1]};
+	if (l.in < 1 || dim(x, -1) != l.in || out(f, 0)->rank < 1) {
+		return shapes;
+	}
+	l.rows = size_of(x) / l.in;
+	l.out = dim(out(f, 0), -1);
+	for (int i = 0; i < l.results; i++) {
+		if (!real(out(f, i))) {
+			return operands;
+		}
+		if (size_of(out(f, i)) != l.rows * l.out) {
+			return shapes;
+		}
+		l.y[i] = out(f, i)->data;
+	}
+	if (l.out < 1 || from < 0 || from + l.results * l.out > dim(w, 0) || !along(in(f, 2), dim(w, 0), &l.bias) ||
+	    (with & NORM && !norm_of(f, 4, l.in, &l.gamma, &l.beta, &l.epsilon)) || (with & ADD && size_of(in(f, 4)) != l.rows * l.out)) {
 		return shapes;
 	}
 	l.weight = (const float *)w->data + from * l.in;
 	l.bias.data += from * l.bias.inner;
-	l.rows = size_of(x) / l.in;
-	if (size_of(y) != l.rows * l.out || (added && size_of(in(f, 4)) != size_of(y))) {
-		return shapes;
+	l.added = with & ADD ? in(f, 4)->data : NULL;
+	if (l.rows == 0) {
+		return NULL;
 	}
 	const operations *o = fastest();
-	l.pairs = set[1];
 	if (l.pairs && !o->bfloat16) {
 		return "this processor has no instructions for bfloat16";
 	}
 	l.depth = l.pairs ? (l.in + 1) / 2 : l.in;
-	const int64_t panels = (l.out + o->panel - 1) / o->panel, packed = panels * o->panel * l.depth;
-	l.packed = room(packed + (l.pairs ? l.rows * l.depth : 0));
-	if (l.packed == NULL) {
-		return memory;
+	l.panels = (l.out + o->panel - 1) / o->panel;
+	const int64_t panels = l.results * l.panels;
+	const int few = l.rows <= FEW && panels >= 2 * threads(f);
+	l.chunks = few ? 1 : (l.rows + CHUNK - 1) / CHUNK;
+	const int64_t packed = few ? 0 : panels * o->panel * l.depth;
+	const int prepared = l.gamma != NULL || l.pairs || l.rows < o->height;
+	float *space = room(packed + (prepared ? (l.rows + CHUNK) * l.depth : 0) + 1); // room for none may be NULL
+	l.panel_done = calloc((size_t)(panels + l.chunks), sizeof *l.panel_done);
+	const int enough = space != NULL && l.panel_done != NULL;
+	if (enough) {
+		l.packed = few ? NULL : space;
+		l.prepared = prepared ? space + packed : NULL;
+		l.rows_done = l.panel_done + panels;
+		parallel(f, l.chunks * panels, o->linear, &l);
 	}
-	if (l.pairs) {
-		l.rounded = l.packed + packed;
-		parallel(f, (l.rows + ROWS - 1) / ROWS, o->round, &l);
-	}
-	parallel(f, panels, o->pack, &l);
-	parallel(f, panels * ((l.rows + CHUNK - 1) / CHUNK), o->linear, &l);
-	free(l.packed);
-	return NULL;
+	free(space);
+	free(l.panel_done);
+	return enough ? NULL : memory;
 }
 
-static const char *run_linear(const XLA_FFI_CallFrame *f) { return linear_layer(f, 0, 0); }
-static const char *run_linear_gelu(const XLA_FFI_CallFrame *f) { return linear_layer(f, 1, 0); }
-static const char *run_linear_add(const XLA_FFI_CallFrame *f) { return linear_layer(f, 0, 1); }
+static const char *run_linear(const XLA_FFI_CallFrame *f) { return linear_layer(f, 0); }
+static const char *run_linear_gelu(const XLA_FFI_CallFrame *f) { return linear_layer(f, GELU); }
+static const char *run_linear_add(const XLA_FFI_CallFrame *f) { return linear_layer(f, ADD); }
+static const char *run_norm_linear(const XLA_FFI_CallFrame *f) { return linear_layer(f, NORM); }
+static const char *run_norm_linear_gelu(const XLA_FFI_CallFrame *f) { return linear_layer(f, NORM | GELU); }
 
 static const char *run_gelu(const XLA_FFI_CallFrame *f) {
 	if (!takes(f, 2, 1) || in(f, 0)->rank < 1 || dim(in(f, 0), -1) < 1) {
@@ -303,7 +344,7 @@ static int pairs_of(const XLA_FFI_CallFrame *f, pairs *p) {
 		return 0;
 	}
 	*p = (pairs){.batch = dim(x, 0), .tokens = dim(x, 1), .dim = dim(x, 2), .x = x->data, .y = out(f, 0)->data};
-	p->chunks = chunks_of(p->tokens / 2, p->batch);
+	p->chunks = chunks_of(f, p->tokens / 2, p->batch);
 	return size_of(out(f, 0)) == p->batch * ((p->tokens + 1) / 2) * (p->tokens / 2);
 }
 
@@ -422,7 +463,7 @@ static XLA_FFI_Error *answer(const XLA_FFI_CallFrame *f, const char *name, const
 }
 
 #define OPERATIONS(EACH) \
-	EACH(attention) EACH(attention_map) EACH(received) EACH(ahead) EACH(layer_norm) EACH(gelu) EACH(linear) EACH(linear_gelu) EACH(linear_add) EACH(cosines) EACH(scores) EACH(match) EACH(share) EACH(pool) EACH(spread)
+	EACH(attention) EACH(attention_map) EACH(received) EACH(ahead) EACH(layer_norm) EACH(gelu) EACH(linear) EACH(linear_gelu) EACH(linear_add) EACH(norm_linear) EACH(norm_linear_gelu) EACH(cosines) EACH(scores) EACH(match) EACH(share) EACH(pool) EACH(spread)
 
 #define HANDLER(name) \
 	static XLA_FFI_Error *name##_handler(XLA_FFI_CallFrame *f) { return answer(f, #name, run_##name); }

@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#include "once.h"
+
+enum { RESULTS = 3, CRITERIA = 8 };
+
 // A tensor that may have the length 1 where the operation has more: then its stride is 0.
 typedef struct {
 	const float *data;
@@ -39,17 +43,23 @@ typedef struct {
 } layer_norm;
 
 typedef struct {
-	int64_t rows, in, out;
-	const float *x;      // [rows, in]
-	const float *weight; // [out, in]
-	spread bias;         // [out]
-	int gelu;            // whether GELU follows
-	const float *added;  // what is added then, [rows, out]; NULL is nothing
-	int pairs;           // whether x and weight are rounded to bfloat16
-	int64_t depth;       // in, or pairs of it
-	float *rounded;      // [rows, depth], room for pairs
-	float *packed;       // see tile.h
-	float *y;            // [rows, out]
+	int64_t rows, in, out;        // out is that of each result
+	int64_t results;              // at most RESULTS
+	const float *x;               // [rows, in]
+	const float *gamma, *beta;    // of the layer norm before it, [in]; NULL is none
+	float epsilon;                // of that
+	const float *weight;          // [results*out, in]
+	spread bias;                  // [results*out]
+	int gelu;                     // whether GELU follows
+	const float *added;           // what is added then, [rows, out]; NULL is nothing
+	int pairs;                    // whether x and weight are rounded to bfloat16
+	int64_t depth;                // in, or pairs of it
+	int64_t chunks;               // of rows
+	int64_t panels;               // of the columns of each result
+	float *prepared;              // room for x after norm and rounding, [rows + CHUNK, depth]; NULL where it is taken as it is
+	float *packed;                // room for all panels, see tile.h; NULL where each is for one part
+	done *rows_done, *panel_done; // of each chunk, and of each panel of all results
+	float *y[RESULTS];            // [rows, out]
 } linear;
 
 typedef struct {
@@ -58,8 +68,6 @@ typedef struct {
 	spread bias; // [dim]
 	float *y;
 } gelu;
-
-enum { CRITERIA = 8 };
 
 typedef struct {
 	int64_t batch, tokens, dim;
@@ -81,18 +89,17 @@ typedef struct {
 	void (*ahead)(void *with, int64_t part);      // batch*heads*chunks parts
 	void (*layer_norm)(void *with, int64_t part); // parts of ROWS rows
 	void (*gelu)(void *with, int64_t part);       // parts of ROWS rows
-	void (*round)(void *with, int64_t part);      // a linear layer's x to bfloat16, parts of ROWS rows; NULL without it
-	void (*pack)(void *with, int64_t part);       // its weight, a part each panel
-	void (*linear)(void *with, int64_t part);     // a part each CHUNK rows and panel
+	void (*linear)(void *with, int64_t part);     // a part each chunk and panel
 	void (*pairs)(void *with, int64_t part);      // batch*chunks parts
-	int64_t panel; // columns of a panel
-	int64_t block; // queries of a block
-	int bfloat16;  // whether there are instructions for it
+	int64_t panel;  // columns of a panel
+	int64_t height; // rows of a tile
+	int64_t block;  // queries of a block
+	int bfloat16;   // whether there are instructions for it
 } operations;
 
 // Rows of a part: few enough that no thread waits long for another's last, many enough that asking for
-// the next costs nothing.
-enum { ROWS = 32, CHUNK = 96 };
+// the next costs nothing. CHUNK is a multiple of every height of tiles. FEW are so many that a cache holds them all.
+enum { ROWS = 32, CHUNK = 96, FEW = 512 };
 
 extern const operations operations_base, operations_avx2, operations_avx512, operations_bfloat16;
 

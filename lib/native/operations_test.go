@@ -214,6 +214,51 @@ func TestLinear(t *testing.T) {
 	check(t, backend, "linear", []result{want}, array{x.data, []int{2, 3, 17}}, weight, bias, []int32{1, 0})
 }
 
+// resultOf is a result as an operand.
+func resultOf(y result) array {
+	a := array{make([]float32, len(y.values)), y.dims}
+	for i, v := range y.values {
+		a.data[i] = float32(v)
+	}
+	return a
+}
+
+// TestNormLinear: a linear layer of a layer norm, in several results; with few rows, each of which is multiplied by
+// panels of the weight that nobody else sees, and with so many that all share them.
+func TestNormLinear(t *testing.T) {
+	backend, rng := serving(t), seeded()
+	epsilon := array{[]float32{1e-6}, []int{}}
+	type shape struct{ rows, in, out, results int }
+	cases := []shape{{511, 5, 129, 3}, {512, 33, 200, 2}, {513, 64, 130, 3}, {700, 16, 65, 2}, {1000, 3, 7, 1}}
+	for rows := 1; rows <= 13; rows++ {
+		cases = append(cases, shape{rows, lengths[rows%len(lengths)], 1 + 17*rows, 1 + rows%3})
+	}
+	for i, c := range cases {
+		x := made(func() float64 { return 3 + 2*rng.NormFloat64() }, c.rows, c.in)
+		if c.in < 3 { // the norm of so few is steep
+			x = made(func() float64 { return float64(rng.IntN(5)) }, c.rows, c.in)
+		}
+		gamma, beta := made(rng.NormFloat64, c.in), made(rng.NormFloat64, c.in)
+		from := i % 3
+		weight := made(rng.NormFloat64, from+c.results*c.out+i%2, c.in)
+		bias := made(rng.NormFloat64, []int{1, weight.dims[0]}[i%2])
+		norm := resultOf(normed(x, gamma, beta, 1e-6))
+		var plain, active []result
+		for r := range c.results {
+			y := product(norm, weight, bias, from+r*c.out, c.out).relative(2e-5)
+			gelu := zeros(y.dims...)
+			for j, v := range y.values {
+				gelu.values[j] = activated(v)
+			}
+			plain, active = append(plain, y), append(active, gelu.relative(2e-5))
+		}
+		operands := []any{x, weight, bias, []int32{int32(from), 0}, gamma, beta, epsilon}
+		check(t, backend, "norm_linear", plain, operands...)
+		check(t, backend, "norm_linear_gelu", active, operands...)
+		check(t, backend, "linear", plain, append([]any{norm}, operands[1:4]...)...)
+	}
+}
+
 // TestBFloat16: the factors of a linear layer are rounded, the products added up in float32.
 func TestBFloat16(t *testing.T) {
 	backend, rng := serving(t), seeded()
@@ -239,6 +284,17 @@ func TestBFloat16(t *testing.T) {
 			}
 			if differs := want.differs(got[0]); differs != "" {
 				t.Errorf("%d rows of %d to %d: %s", rows, in, out, differs)
+			}
+			// A norm is rounded after it was made, to another neighbour where it differs in its last bit.
+			gamma, beta := made(rng.NormFloat64, in), made(rng.NormFloat64, in)
+			norm := rounded(resultOf(normed(x, gamma, beta, 1e-3)))
+			want = product(norm, rounded(weight), bias, 1, out).relative(5e-3)
+			got, err = compile(t, backend, "norm_linear", want.dims).run(x, weight, bias, []int32{1, 1}, gamma, beta, array{[]float32{1e-3}, []int{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if differs := want.differs(got[0]); differs != "" {
+				t.Errorf("the norm of %d rows of %d to %d: %s", rows, in, out, differs)
 			}
 		}
 	}

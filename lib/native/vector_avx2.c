@@ -29,7 +29,7 @@
 #include "linear.h"
 #include "pairs.h"
 
-const operations operations_avx2 = {attend, attend_ahead, normalise, activate, round_rows, pack, multiply_part, compare, WIDTH, BLOCK, PAIRS};
+const operations operations_avx2 = {attend, attend_ahead, normalise, activate, multiply_part, compare, WIDTH, HEIGHT, BLOCK, PAIRS};
 #ifdef __clang__
 #pragma clang attribute pop
 #endif

@@ -20,5 +20,5 @@
 #include "linear.h"
 #include "pairs.h"
 
-const operations operations_bfloat16 = {attend, attend_ahead, normalise, activate, round_rows, pack, multiply_part, compare, WIDTH, BLOCK, PAIRS};
+const operations operations_bfloat16 = {attend, attend_ahead, normalise, activate, multiply_part, compare, WIDTH, HEIGHT, BLOCK, PAIRS};
 #endif

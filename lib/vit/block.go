@@ -50,7 +50,7 @@ type block struct {
 // forward runs the block and returns the stream that leaves it.
 func (b block) forward(s stream) stream {
 	if b.watch != nil {
-		b.watch(b.evidence(s, b.attend(s)))
+		b.watch(b.evidence(s, b.look(s)))
 	}
 	place := fusion.Place("")
 	if b.step != nil {
@@ -63,10 +63,10 @@ func (b block) forward(s stream) stream {
 		return b.plain(b.fuse(s, attended{}))
 	case fusion.AheadApproximate:
 		// The map comes from the tokens before fusion, the values from those after it.
-		at := b.attend(s)
+		at := b.look(s)
 		a := b.assign(s, at)
 		s = s.fuse(a, b.step.Adaptive)
-		values := b.project(b.norm(b.name+".norm1", s.x), 2)
+		values := b.project(b.norm(b.name+".norm1", s.x), 2, 1)[0]
 		if !a.Linear() {
 			// A maximum does not commute with the sum over keys: form the fused map.
 			return b.finish(s, attention.Apply(a.Map(at.self.Map()), b.heads(values)))
@@ -77,7 +77,7 @@ func (b block) forward(s stream) stream {
 		}
 		return b.finish(s, at.self.Ahead(mix, values, a.Slot(), a.Share()))
 	case fusion.AheadPrecise:
-		return b.plain(b.fuse(s, b.attend(s)))
+		return b.plain(b.fuse(s, b.look(s)))
 	case fusion.BetweenAttentionAndMLP:
 		at := b.attend(s)
 		s = b.residual(s, b.mix(at.self, at.values))
@@ -105,7 +105,7 @@ func (b block) finish(s stream, mixed *Node) stream { return b.afterMLP(b.residu
 
 // afterMLP is linear, exact GELU, linear, added to the stream.
 func (b block) afterMLP(s stream) stream {
-	inner := b.activated(b.name+".mlp.fc1", b.norm(b.name+".norm2", s.x), b.config.Hidden())
+	inner := b.norm(b.name+".norm2", s.x).activated(b.name+".mlp.fc1", b.config.Hidden())
 	s.x = b.add(s.x, b.name+".mlp.fc2", inner, b.stay[1])
 	return s
 }
@@ -134,29 +134,40 @@ type attended struct {
 }
 
 func (b block) attend(s stream) attended {
+	qkv := b.project(b.norm(b.name+".norm1", s.x), 0, 3)
+	return b.attending(s, qkv[0], qkv[1], qkv[2])
+}
+
+// look is attend where the values are seldom wanted: they are computed apart, if they are.
+func (b block) look(s stream) attended {
 	x := b.norm(b.name+".norm1", s.x)
+	qk := b.project(x, 0, 2)
+	return b.attending(s, qk[0], qk[1], b.project(x, 2, 1)[0])
+}
+
+func (b block) attending(s stream, queries, keys, values *Node) attended {
 	size := s.size
 	if !b.proportional {
 		size = nil
 	}
-	queries, keys := b.project(x, 0), b.project(x, 1)
 	split := b.heads(keys)
 	self := attention.Of(b.heads(queries), split)
 	if b.inference {
 		self = self.For(queries, keys)
 	}
-	return attended{keys: split, values: b.project(x, 2), self: self.Proportional(size).Among(s.present)}
+	return attended{keys: split, values: values, self: self.Proportional(size).Among(s.present)}
 }
 
-// project applies the queries' (0), keys' (1) or values' (2) third of the qkv projection:
-// [batch, tokens, dim] -> the same.
-func (b block) project(x *Node, third int) *Node {
+// project applies n thirds of the qkv projection, from the queries' (0), keys' (1) or values' (2) on:
+// [batch, tokens, dim] -> each the same.
+func (b block) project(x *normed, first, n int) []*Node {
 	dim := b.config.Dim
 	weight := b.value(b.name+".attn.qkv.weight", 3*dim, dim)
-	if b.config.NoQKVBias {
-		return b.part(x, weight, nil, third*dim, dim)
+	var bias *Node
+	if !b.config.NoQKVBias {
+		bias = b.value(b.name+".attn.qkv.bias", 3*dim)
 	}
-	return b.part(x, weight, b.value(b.name+".attn.qkv.bias", 3*dim), third*dim, dim)
+	return x.linear(weight, bias, first*dim, dim, n)
 }
 
 // heads splits x [batch, tokens, dim] into [batch, heads, tokens, d], as a factor of products.

@@ -4,9 +4,7 @@ import (
 	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/nn"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -39,28 +37,34 @@ func (l layers) linear(name string, x *Node, out int) *Node {
 
 // affine is x [..., in] times the transpose of weight [out, in], plus bias [out]; a nil bias is none.
 func (l layers) affine(x, weight, bias *Node) *Node {
-	return l.part(x, weight, bias, 0, weight.Shape().Dimensions[0])
+	out := weight.Shape().Dimensions[0]
+	return l.natively("linear", func() []*Node { return []*Node{l.part(x, weight, bias, 0, out)} }, []shapes.Shape{with(x, out)},
+		x, weight, l.orZero(bias), l.settings(0))[0]
+}
+
+// orZero is a bias as an operand of package native, for which none is a single zero.
+func (l layers) orZero(bias *Node) *Node {
+	if bias == nil {
+		return Zeros(l.graph, shapes.Make(dtypes.Float32, 1))
+	}
+	return bias
 }
 
 // part is affine with the rows `from` to from+out-1 of weight and bias.
 func (l layers) part(x, weight, bias *Node, from, out int) *Node {
-	rows := func(x *Node) *Node {
-		if out == x.Shape().Dimensions[0] {
-			return x
-		}
-		return Slice(x, AxisRange(from, from+out))
-	}
-	operand := bias
+	y := l.product(x, rows(weight, from, out))
 	if bias == nil {
-		operand = Zeros(l.graph, shapes.Make(dtypes.Float32, 1))
+		return y
 	}
-	return l.natively("linear", func() *Node {
-		y := l.product(x, rows(weight))
-		if bias == nil {
-			return y
-		}
-		return biased(y, rows(bias))
-	}, with(x, out), x, weight, operand, l.settings(from))
+	return biased(y, rows(bias, from, out))
+}
+
+// rows are those of x from `from` to from+n-1.
+func rows(x *Node, from, n int) *Node {
+	if n == x.Shape().Dimensions[0] {
+		return x
+	}
+	return Slice(x, AxisRange(from, from+n))
 }
 
 // with is the shape of x [..., in] with another last axis.
@@ -72,11 +76,11 @@ func with(x *Node, out int) shapes.Shape {
 
 // natively is an operation of package native on factors of a product, where no gradient is asked for and it
 // multiplies numbers of the model's precision, else its definition.
-func (l layers) natively(operation string, definition func() *Node, result shapes.Shape, operands ...*Node) *Node {
+func (l layers) natively(operation string, definition func() []*Node, results []shapes.Shape, operands ...*Node) []*Node {
 	if !l.inference || !l.multiplied() {
 		return definition()
 	}
-	return native.One(operation, definition, result, operands...)
+	return native.Call(operation, definition, results, operands...)
 }
 
 // multiplied reports whether package native multiplies numbers of the model's precision.
@@ -98,8 +102,8 @@ func (l layers) settings(from int) *Node {
 func (l layers) onto(x *Node, name string, y *Node) *Node {
 	out := x.Shape().Dim(-1)
 	weight, bias := l.value(name+".weight", out, y.Shape().Dim(-1)), l.value(name+".bias", out)
-	return l.natively("linear_add", func() *Node { return Add(x, biased(l.product(y, weight), bias)) }, x.Shape(),
-		y, weight, bias, l.settings(0), x)
+	return l.natively("linear_add", func() []*Node { return []*Node{Add(x, biased(l.product(y, weight), bias))} },
+		[]shapes.Shape{x.Shape()}, y, weight, bias, l.settings(0), x)[0]
 }
 
 // biased is x [..., dim] plus bias [dim].
@@ -128,26 +132,4 @@ func (l layers) product(x, weight *Node) *Node {
 func repeat(x *Node, n int) *Node {
 	flat := Dot(Ones(x.Graph(), shapes.Make(x.DType(), n, 1)), Reshape(x, 1, x.Shape().Size())).Product()
 	return Reshape(flat, append([]int{n}, x.Shape().Dimensions...)...)
-}
-
-// norm is layer norm over the last axis.
-func (l layers) norm(name string, x *Node) *Node {
-	dim := x.Shape().Dim(-1)
-	gamma, beta := l.value(name+".weight", dim), l.value(name+".bias", dim)
-	definition := func() *Node { return nn.LayerNorm(x, []int{-1}, l.epsilon, gamma, beta, nil) }
-	if !l.inference {
-		return definition()
-	}
-	return native.One("layer_norm", definition, x.Shape(), x, gamma, beta, Const(l.graph, float32(l.epsilon)))
-}
-
-// activated is exact GELU of linear(x): [..., in] -> [..., out].
-func (l layers) activated(name string, x *Node, out int) *Node {
-	weight, bias := l.value(name+".weight", out, x.Shape().Dim(-1)), l.value(name+".bias", out)
-	if l.inference && !l.multiplied() {
-		product := l.product(x, weight)
-		return native.One("gelu", func() *Node { return activation.Gelu(biased(product, bias)) }, product.Shape(), product, bias)
-	}
-	return l.natively("linear_gelu", func() *Node { return activation.Gelu(biased(l.product(x, weight), bias)) }, with(x, out),
-		x, weight, bias, l.settings(0))
 }

@@ -35,7 +35,8 @@ func (p performer) weights() []fusion.Weight {
 }
 
 func (p performer) forward(l layers, x *Node) *Node {
-	kqv := l.linear(p.name+".kqv", l.norm(p.name+".norm1", x), 3*p.dim)
+	weight, bias := l.value(p.name+".kqv.weight", 3*p.dim, p.in), l.value(p.name+".kqv.bias", 3*p.dim)
+	kqv := l.norm(p.name+".norm1", x).linear(weight, bias, 0, 3*p.dim, 1)[0]
 	third := func(i int) *Node { return Slice(kqv, AxisRange(), AxisRange(), AxisRange(i*p.dim, (i+1)*p.dim)) }
 	keys, queries, values := p.exponential(l, third(0)), p.exponential(l, third(1)), third(2)
 
@@ -46,7 +47,7 @@ func (p performer) forward(l layers, x *Node) *Node {
 	total = BroadcastToShape(InsertAxes(AddScalar(total, 1e-8), -1), mixed.Shape()) // 1e-8 as the official code
 	x = l.onto(values, p.name+".proj", Div(mixed, total))
 
-	return l.onto(x, p.name+".mlp.2", l.activated(p.name+".mlp.0", l.norm(p.name+".norm2", x), p.dim))
+	return l.onto(x, p.name+".mlp.2", l.norm(p.name+".norm2", x).activated(p.name+".mlp.0", p.dim))
 }
 
 // exponential maps x [batch, tokens, dim] to features exp(w x - |x|²/2) / sqrt(m), [batch, tokens, m].

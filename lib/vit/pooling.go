@@ -67,11 +67,11 @@ func (c Config) HeadMACs(tokens int) int {
 // classify fills in what the heads say of the stream that leaves the last block.
 func (l layers) classify(c Config, s stream, out *Output) {
 	if c.Pooling == AveragePooling {
-		out.Class = l.norm("fc_norm", averagePatches(s, c.Protected()))
+		out.Class = l.norm("fc_norm", averagePatches(s, c.Protected())).tokens()
 		out.Logits = l.linear("head", out.Class, c.Classes)
 		return
 	}
-	x := l.norm("norm", s.x)
+	x := l.norm("norm", s.x).tokens()
 	token := func(i int) *Node { return Squeeze(Slice(x, AxisRange(), AxisElem(i)), 1) }
 	out.Class = token(0)
 	out.Logits = l.linear("head", out.Class, c.Classes)

@@ -30,7 +30,7 @@ func (p plainTransformer) weights() []fusion.Weight {
 }
 
 func (p plainTransformer) forward(l layers, x *Node) *Node {
-	qkv := l.affine(l.norm(p.name+".norm1", x), l.value(p.name+".attn.qkv.weight", 3*p.dim, p.in), nil)
+	qkv := l.norm(p.name+".norm1", x).linear(l.value(p.name+".attn.qkv.weight", 3*p.dim, p.in), nil, 0, 3*p.dim, 1)[0]
 	third := func(i int) *Node { return Slice(qkv, AxisRange(), AxisRange(), AxisRange(i*p.dim, (i+1)*p.dim)) }
 	head := func(x *Node) *Node { return attention.Heads(l.dtype.factor(x), 1) }
 	queries, keys := MulScalar(third(0), math.Sqrt(float64(p.dim)/float64(p.in))), third(1)
@@ -39,7 +39,7 @@ func (p plainTransformer) forward(l layers, x *Node) *Node {
 		self = self.For(queries, keys)
 	}
 	x = l.onto(third(2), p.name+".attn.proj", self.Mix(third(2), l.dtype.factor))
-	return l.onto(x, p.name+".mlp.fc2", l.activated(p.name+".mlp.fc1", l.norm(p.name+".norm2", x), p.dim))
+	return l.onto(x, p.name+".mlp.fc2", l.norm(p.name+".norm2", x).activated(p.name+".mlp.fc1", p.dim))
 }
 
 func (p plainTransformer) macs(tokens int) int {
