@@ -86,7 +86,7 @@ func (c *Classifier) Classify(images *tensors.Tensor) (logits, counts *tensors.T
 	if err := CheckImages(c.Model.Config, images); err != nil {
 		return nil, nil, err
 	}
-	out, err := c.logits.Call(images)
+	out, err := c.inParts(images)
 	if err != nil {
 		return nil, nil, fmt.Errorf("vit: %s under %s: %s", c.Model.Name, c.Method.Name(), accel.FirstLine(err))
 	}
