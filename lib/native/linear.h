@@ -86,18 +86,18 @@ INLINE void finish(const linear *l, const float *tile, int64_t row, int64_t rows
 }
 
 // multiply_rows is a panel of a chunk.
-INLINE void multiply_rows(const linear *l, const int pairs, int64_t part, const float *right) {
-	const int64_t panels = l->results * l->panels, panel = part % panels, chunk = part / panels, depth = l->depth;
+INLINE void multiply_rows(const linear *l, const int pairs, int64_t chunk, int64_t panel, const float *right) {
+	const int64_t panels = l->results * l->panels, after = (panel + 1) % panels, depth = l->depth;
 	const int64_t each = chunk_of(l), start = chunk * each, end = start + each < l->rows ? start + each : l->rows;
 	const int64_t result = panel / l->panels, from = panel % l->panels * WIDTH;
 	const int64_t width = padded(l->out - from < WIDTH ? l->out - from : WIDTH);
 	const float *x = l->prepared != NULL ? l->prepared : l->x;
 	float tile[HEIGHT * WIDTH];
 	soon next = nothing; // what the next panel is packed of, and where to
-	if (panel + 1 < panels && atomic_load(&l->panel_done[panel + 1]) == 0) {
+	if (atomic_load(&l->panel_done[after]) == 0) {
 		int64_t columns;
-		next.read = rows_of(l, panel + 1, &columns);
-		next.write = l->packed == NULL ? right : right + WIDTH * depth;
+		next.read = rows_of(l, after, &columns);
+		next.write = l->packed == NULL ? right : l->packed + after * WIDTH * depth;
 		next.step = columns * l->in * HEIGHT / (depth * (end - start)) + 1;
 	}
 	for (int64_t row = start; row < end; row += HEIGHT) {
@@ -123,7 +123,10 @@ INLINE void multiply_rows(const linear *l, const int pairs, int64_t part, const 
 
 static void multiply_part(void *with, int64_t part) {
 	const linear *l = with;
-	const int64_t panels = l->results * l->panels, chunk = part / panels, panel = part % panels;
+	// Each chunk begins with another panel, so that threads which begin with chunks of their own pack different ones:
+	// otherwise all wait for whoever is packing.
+	const int64_t panels = l->results * l->panels, chunk = part / panels;
+	const int64_t panel = (part + chunk * panels / l->chunks) % panels;
 	if (l->prepared != NULL) {
 		if (chunk + 1 < l->chunks) { // before anybody waits for it
 			begin(&l->rows_done[chunk + 1], prepare, with, chunk + 1);
@@ -141,9 +144,9 @@ static void multiply_part(void *with, int64_t part) {
 		right = l->packed + panel * WIDTH * l->depth;
 	}
 	if (PAIRS && l->pairs) {
-		multiply_rows(l, 1, part, right);
+		multiply_rows(l, 1, chunk, panel, right);
 	} else {
-		multiply_rows(l, 0, part, right);
+		multiply_rows(l, 0, chunk, panel, right);
 	}
 	free(own);
 }
