@@ -7,7 +7,7 @@
 //
 // XLA compiles a graph for seconds, and a notebook's kernel starts a process for each cell. So graphs
 // that were compiled once are kept on disk, and a process that has the same graph again loads it. DeiT-S under MCTF
-// (r=16, batch 16) takes 1.5 s from start to logits on 2 cores the first time and 0.9 then, most of which is its
+// (r=16, batch 16) takes 1.4 s from start to logits on 2 cores the first time and 0.8 then, most of which is its
 // computation; without package native's operations it was 12 and 1.6 (BenchmarkProcess). What gains most is
 // what XLA compiles alone: training, and criteria of one's own.
 //
@@ -56,7 +56,7 @@
 //
 //	                         base model    MCTF    cut alike
 //	all by XLA               997          654     577
-//	package native           775           469     432
+//	package native           719           424     398
 //	compiling, all by XLA    0.7 s         11.7 s  3.5 s
 //	with package native      0.3 s         0.4 s   0.4 s
 //

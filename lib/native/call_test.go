@@ -67,7 +67,6 @@ func TestWrongOperands(t *testing.T) {
 		{"bias too short", "linear", [][]int{{2, 4, 6}}, []any{x, ones(6, 5), ones(5), []int32{0, 0}}},
 		{"more rows than x has", "linear", [][]int{{2, 5, 6}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}}},
 		{"a row that is not whole", "linear", [][]int{{2, 4, 6}}, []any{x, ones(6, 5), ones(6), one}},
-		{"something to add", "linear_gelu", [][]int{{2, 4, 6}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}, ones(2, 4, 6)}},
 		{"nothing to add", "linear_add", [][]int{{2, 4, 6}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}}},
 		{"too little to add", "linear_add", [][]int{{2, 4, 6}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}, ones(2, 4, 5)}},
 		{"three to add to", "linear_add", [][]int{{2, 4, 2}, {2, 4, 2}, {2, 4, 2}}, []any{x, ones(6, 5), ones(6), []int32{0, 0}, ones(2, 4, 2)}},
@@ -133,13 +132,14 @@ func step(in []*Node) []*Node {
 	pooled := call("pool", []int{batch, remaining, dim}, x, slot, share)
 	heads := q.Shape().Dimensions
 	mixed := call("ahead", []int{batch, remaining, heads[2], heads[3]}, formed[0], Reshape(pooled, batch, remaining, heads[2], heads[3]), slot, share)
-	active := call("linear_gelu", pooled.Shape().Dimensions, Reshape(mixed, batch, remaining, dim), weight, bias, from)
+	epsilon := Const(x.Graph(), float32(1e-6))
+	active := call("norm_linear_gelu", pooled.Shape().Dimensions, Reshape(mixed, batch, remaining, dim), weight, bias, from, bias, bias, epsilon)
 	onto := call("linear_add", pooled.Shape().Dimensions, active, weight, bias, from, pooled)
-	norm := call("layer_norm", pooled.Shape().Dimensions, onto, bias, bias, Const(x.Graph(), float32(1e-6)))
+	norm := call("layer_norm", pooled.Shape().Dimensions, onto, bias, bias, epsilon)
 	spread := call("spread", d, norm, slot)
 	plain := native.Call("attention", unwanted, []shapes.Shape{q.Shape(), shapes.Make(dtypes.Float32, batch, tokens)}, q, k, once, once, Reshape(spread, q.Shape().Dimensions...))
 	return append(plain, slot, norm, call("gelu", d, spread, bias), call("cosines", scores.Shape().Dimensions, x),
-		call("linear", d, spread, weight, bias, from), call("norm_linear", d, spread, weight, bias, from, bias, bias, Const(x.Graph(), float32(1e-6))))
+		call("linear", d, spread, weight, bias, from), call("norm_linear", d, spread, weight, bias, from, bias, bias, epsilon))
 }
 
 // TestAtOnce: goroutines that run one compiled graph at once get the bits that it gives alone, each time.

@@ -318,7 +318,6 @@ static const char *linear_layer(const XLA_FFI_CallFrame *f, int with) {
 }
 
 static const char *run_linear(const XLA_FFI_CallFrame *f) { return linear_layer(f, 0); }
-static const char *run_linear_gelu(const XLA_FFI_CallFrame *f) { return linear_layer(f, GELU); }
 static const char *run_linear_add(const XLA_FFI_CallFrame *f) { return linear_layer(f, ADD); }
 static const char *run_norm_linear(const XLA_FFI_CallFrame *f) { return linear_layer(f, NORM); }
 static const char *run_norm_linear_gelu(const XLA_FFI_CallFrame *f) { return linear_layer(f, NORM | GELU); }
@@ -463,7 +462,7 @@ static XLA_FFI_Error *answer(const XLA_FFI_CallFrame *f, const char *name, const
 }
 
 #define OPERATIONS(EACH) \
-	EACH(attention) EACH(attention_map) EACH(received) EACH(ahead) EACH(layer_norm) EACH(gelu) EACH(linear) EACH(linear_gelu) EACH(linear_add) EACH(norm_linear) EACH(norm_linear_gelu) EACH(cosines) EACH(scores) EACH(match) EACH(share) EACH(pool) EACH(spread)
+	EACH(attention) EACH(attention_map) EACH(received) EACH(ahead) EACH(layer_norm) EACH(gelu) EACH(linear) EACH(linear_add) EACH(norm_linear) EACH(norm_linear_gelu) EACH(cosines) EACH(scores) EACH(match) EACH(share) EACH(pool) EACH(spread)
 
 #define HANDLER(name) \
 	static XLA_FFI_Error *name##_handler(XLA_FFI_CallFrame *f) { return answer(f, #name, run_##name); }

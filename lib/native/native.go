@@ -7,8 +7,8 @@
 // program is compiled. What is different then is the last bits, and the time.
 //
 //	operation                               in C          what it is
-//	linear, linear_gelu, linear_add         linear.h      a linear layer alone, with GELU, with the residual connection
-//	norm_linear, norm_linear_gelu           linear.h      the same of a layer norm, in as many results as are asked for
+//	linear, linear_add                      linear.h      a linear layer alone, and with the residual connection
+//	norm_linear, norm_linear_gelu           linear.h      one of a layer norm in one or several results, alone and with GELU
 //	attention, attention_map, received      attention.h   softmax(q kᵀ) v, its map, and what each key receives
 //	ahead                                   attention.h   attention one step ahead (MCTF, arXiv 2403.10030, section 3.3)
 //	layer_norm                              norm.h

@@ -180,6 +180,9 @@ func product(x, weight, bias array, from, out int) result {
 	return y.relative(1e-5)
 }
 
+// widths are numbers of columns around those of vectors, tiles and panels.
+var widths = []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 127, 129, 193}
+
 func TestLinear(t *testing.T) {
 	backend, rng := serving(t), seeded()
 	type shape struct{ rows, in, out, from, more int }
@@ -190,21 +193,19 @@ func TestLinear(t *testing.T) {
 	for i, rows := range counts {
 		cases = append(cases, shape{rows, lengths[i%len(lengths)], lengths[(i+3)%len(lengths)], 0, 0})
 	}
-	for i, out := range []int{1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 127, 129, 193} {
+	for i, out := range widths {
 		cases = append(cases, shape{96*2 + 1, lengths[i%len(lengths)], out, i % 5, i % 4})
 	}
 	for i, c := range cases {
 		x, weight := made(rng.NormFloat64, c.rows, c.in), made(rng.NormFloat64, c.from+c.out+c.more, c.in)
 		bias := made(rng.NormFloat64, []int{1, weight.dims[0]}[i%2])
 		plain := product(x, weight, bias, c.from, c.out)
-		active, added, onto := zeros(plain.dims...), zeros(plain.dims...), made(rng.NormFloat64, plain.dims...)
+		added, onto := zeros(plain.dims...), made(rng.NormFloat64, plain.dims...)
 		for j, y := range plain.values {
-			active.values[j] = activated(y)
 			added.values[j] = y + float64(onto.data[j])
 		}
 		from := []int32{int32(c.from), 0}
 		check(t, backend, "linear", []result{plain}, x, weight, bias, from)
-		check(t, backend, "linear_gelu", []result{active.relative(1e-5)}, x, weight, bias, from)
 		check(t, backend, "linear_add", []result{added.relative(1e-5)}, x, weight, bias, from, onto)
 	}
 	// The axes before the last are all one.
@@ -232,6 +233,9 @@ func TestNormLinear(t *testing.T) {
 	cases := []shape{{511, 5, 129, 3}, {512, 33, 200, 2}, {513, 64, 130, 3}, {700, 16, 65, 2}, {1000, 3, 7, 1}}
 	for rows := 1; rows <= 13; rows++ {
 		cases = append(cases, shape{rows, lengths[rows%len(lengths)], 1 + 17*rows, 1 + rows%3})
+	}
+	for i, out := range widths {
+		cases = append(cases, shape{96*2 + 1, lengths[i%len(lengths)], out, 1 + i%3})
 	}
 	for i, c := range cases {
 		x := made(func() float64 { return 3 + 2*rng.NormFloat64() }, c.rows, c.in)
