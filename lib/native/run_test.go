@@ -38,6 +38,7 @@ func serving(t *testing.T) compute.Backend {
 	if !native.Use(1) {
 		t.Skip("this processor has no AVX2, so XLA computes")
 	}
+	longest()
 	if !native.Serves(backend) {
 		t.Fatalf("XLA's CPU does not have the operations")
 	}
